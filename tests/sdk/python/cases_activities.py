@@ -3,15 +3,16 @@
 import asyncio
 import time
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, TimeoutType, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
-from suite import Place, activities, case, eventually, history, kind_of, of_kind, raises, same, seconds_between, workflows
+from suite import Place, activities, case, eventually, history, of_kind, raises, same, workflows
 
 SHORT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), backoff_coefficient=1.0)
 # What asynchronous activities leave behind for the test: task tokens by workflow id.
@@ -93,7 +94,7 @@ class RunActivity:
     """Runs one activity with the options given as plain numbers (seconds, attempts)."""
 
     @workflow.run
-    async def run(self, name: str, args: list, options: dict) -> object:
+    async def run(self, name: str, args: list, options: dict) -> Any:
         policy = RetryPolicy(
             initial_interval=timedelta(seconds=options.get("interval", 0.1)),
             backoff_coefficient=1.0,
@@ -155,8 +156,9 @@ class LocalActivities:
         second = await workflow.execute_local_activity(fail_until, 3, **local)
         try:
             await workflow.execute_local_activity(fail_for_good, **local)
-        except ActivityError as error:
-            return [first, second[0], error.cause.message]
+        except FailureError as error:
+            # Recorded without the wrapping ActivityError that a remote activity gets.
+            return [first, second[0], error.message]
         return []
 
 

@@ -34,6 +34,10 @@ class Place:
     task_queue: str
     max_cached_workflows: int
 
+    @property
+    def address(self) -> str:
+        return self.client.service_client.config.target_host
+
     def new_id(self, name: str) -> str:
         return f"{name}-{uuid.uuid4().hex[:12]}"
 
