@@ -41,10 +41,13 @@ type family struct {
 	ParentID, ParentRun string
 }
 
-// child behaves as told.
+// child behaves as told. Some scenarios run it without a parent.
 func child(ctx workflow.Context, behavior string) (family, error) {
 	info := workflow.GetInfo(ctx)
-	self := family{Attempt: info.Attempt, ParentID: info.ParentWorkflowExecution.ID, ParentRun: info.ParentWorkflowExecution.RunID}
+	self := family{Attempt: info.Attempt}
+	if p := info.ParentWorkflowExecution; p != nil {
+		self.ParentID, self.ParentRun = p.ID, p.RunID
+	}
 	switch behavior {
 	case "fail":
 		return self, temporal.NewApplicationErrorWithOptions("naughty child", "Naughty", temporal.ApplicationErrorOptions{NonRetryable: true})
@@ -202,4 +205,3 @@ func externalNobody(s *stage) {
 	err = s.failure(s.startWith(client.StartWorkflowOptions{ID: s.id + "-2"}, canceller, s.id+"-nobody"))
 	s.equal("type", cause[*temporal.ApplicationError](s, err).Type(), "UnknownExternalWorkflowExecutionError")
 }
-

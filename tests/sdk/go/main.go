@@ -22,19 +22,23 @@ import (
 // timeLimit is for the whole program, which therefore always ends.
 const timeLimit = 58 * time.Second
 
-var groups = []group{
-	activityGroup,
-	completionGroup,
-	timerGroup,
-	messageGroup,
-	childGroup,
-	runGroup,
-	identityGroup,
-	visibilityGroup,
-	historyGroup,
-}
+// groups is filled by main and not here, since scenarios use it in turn: some
+// start a worker of their own.
+var groups []group
 
 func main() {
+	groups = []group{
+		activityGroup,
+		completionGroup,
+		timerGroup,
+		messageGroup,
+		childGroup,
+		runGroup,
+		identityGroup,
+		visibilityGroup,
+		historyGroup,
+	}
+
 	time.AfterFunc(timeLimit, func() {
 		fmt.Printf("FAIL time limit: not done after %v\n", timeLimit)
 		os.Exit(2)
@@ -42,7 +46,7 @@ func main() {
 
 	c, err := client.Dial(client.Options{
 		HostPort:  environment("STEADFAST_ADDRESS", "127.0.0.1:7233"),
-		Namespace: environment("STEADFAST_NAMESPACE", client.DefaultNamespace),
+		Namespace: namespace(),
 		Logger:    quiet{},
 	})
 	if err != nil {
@@ -100,6 +104,8 @@ func startWorker(c client.Client, taskQueue string) worker.Worker {
 	}
 	return w
 }
+
+func namespace() string { return environment("STEADFAST_NAMESPACE", client.DefaultNamespace) }
 
 func environment(name, otherwise string) string {
 	if value := os.Getenv(name); value != "" {

@@ -53,7 +53,7 @@ func (t *tally) begin(c client.Client, taskQueue string, sc scenario) {
 	t.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), scenarioLimit)
 		defer cancel()
-		id := taskQueue + "-" + strings.ReplaceAll(sc.name, " ", "-")
+		id := taskQueue + "-" + strings.NewReplacer(" ", "-", ":", "").Replace(sc.name)
 		problem := play(sc, &stage{ctx, c, taskQueue, id})
 
 		t.report.Lock()
@@ -185,11 +185,15 @@ func (s *stage) history(workflowID, runID string) []*historypb.HistoryEvent {
 	return events
 }
 
-// closing waits for the end of one run, without going on to the next of a chain.
+// closing waits for the end of one run and returns its last event.
 func (s *stage) closing(workflowID, runID string) *historypb.HistoryEvent {
-	event, err := s.GetWorkflowHistory(s, workflowID, runID, true, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Next()
+	_, err := s.GetWorkflowHistory(s, workflowID, runID, true, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Next()
 	s.must(err)
-	return event
+	// The event just received may be a stand-in: this SDK knows only one way for
+	// a run to have a successor, so servers show it retries and cron runs as
+	// continued-as-new. The history has the real thing.
+	events := s.history(workflowID, runID)
+	return events[len(events)-1]
 }
 
 // only picks the events of one type.
