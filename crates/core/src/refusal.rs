@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// The variants are what clients can tell apart: the gRPC status and the detail message that travels with it
 /// (server-semantics 0.1). The server crate maps them; nothing else in the project knows a status code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// INVALID_ARGUMENT, no detail. Final: the request itself is wrong.
     InvalidArgument(String),

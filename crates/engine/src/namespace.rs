@@ -1,0 +1,19 @@
+//! A namespace as the shards see it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use steadfast_visibility::SearchAttributeType;
+
+/// What the engine has to know of a namespace. Immutable: a change makes a new one, which later requests carry.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// UUID, hyphenated lower case. It never changes and is never used again.
+    pub id: String,
+    /// Name, unique among the namespaces that are not deleted.
+    pub name: String,
+    /// How long closed runs are kept.
+    pub retention: Duration,
+    /// Custom search attributes, by name.
+    pub search_attributes: BTreeMap<String, SearchAttributeType>,
+}
