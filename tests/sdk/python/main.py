@@ -106,4 +106,7 @@ async def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1:])))
+    status = asyncio.run(main(sys.argv[1:]))
+    sys.stdout.flush()
+    # Not sys.exit: threads of the client may still run and can crash a finalizing interpreter.
+    os._exit(status)
