@@ -13,6 +13,11 @@
 //! an ambiguous answer means. Nothing here is asynchronous: a commit is called from a thread made for it, and reads
 //! are short. Nothing here knows what a workflow is.
 
+pub mod conformance;
+mod memory;
+
+pub use memory::{MemoryStore, Snapshot};
+
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -363,4 +368,25 @@ pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;
     Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_key_of_no_greater_length() {
+        assert_eq!(prefix_end(b"a"), Some(b"b".to_vec()));
+        assert_eq!(prefix_end(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(prefix_end(b"\x00"), Some(b"\x01".to_vec()));
+        assert_eq!(prefix_end(b"\xff\xff"), None);
+        assert_eq!(prefix_end(b""), None);
+    }
+
+    #[test]
+    fn tables_stand_at_their_own_discriminant() {
+        for (index, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(table as usize, index);
+        }
+    }
 }
