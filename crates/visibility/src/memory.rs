@@ -1,0 +1,171 @@
+//! The plainest visibility store: a map of records, searched from end to end. It is the model that others are tested
+//! against, and serves simulations.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::attribute::SearchAttributeType;
+use crate::filter::{Filter, GroupBy};
+use crate::literal::status_name;
+use crate::page::{Position, micros};
+use crate::record::{Change, Record};
+use crate::store::{Count, Page, StoreError, VisibilityStore};
+use crate::value::Value;
+
+/// Runs of all namespaces in memory.
+#[derive(Debug, Default)]
+pub struct MemoryVisibility {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By namespace id and run id.
+    records: BTreeMap<(String, String), Record>,
+    marker: Option<Vec<u8>>,
+}
+
+impl MemoryVisibility {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl VisibilityStore for MemoryVisibility {
+    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for change in changes {
+            match change {
+                Change::Upsert(mut record) => {
+                    cut_times(&mut record);
+                    let key = (record.namespace_id.clone(), record.run_id.clone());
+                    let newer = state
+                        .records
+                        .get(&key)
+                        .is_none_or(|stored| stored.version <= record.version);
+                    if newer {
+                        state.records.insert(key, record);
+                    }
+                }
+                Change::Delete {
+                    namespace_id,
+                    run_id,
+                } => {
+                    state.records.remove(&(namespace_id, run_id));
+                }
+            }
+        }
+        if let Some(marker) = marker {
+            state.marker = Some(marker.to_vec());
+        }
+        Ok(())
+    }
+
+    fn marker(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.state().marker.clone())
+    }
+
+    fn list(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        let after = match token {
+            [] => None,
+            token => Some(Position::decode(token).ok_or(StoreError::InvalidToken)?),
+        };
+        let state = self.state();
+        let mut found: Vec<_> = state
+            .records
+            .values()
+            .filter(|record| record.namespace_id == namespace_id && filter.matches(record))
+            .map(|record| (Position::of(record), record))
+            .filter(|(position, _)| {
+                after
+                    .as_ref()
+                    .is_none_or(|after| after.order(position).is_lt())
+            })
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.order(other));
+        found.truncate(page_size);
+        let next_page_token = match found.last() {
+            Some((last, _)) if found.len() == page_size => last.encode(),
+            _ => Vec::new(),
+        };
+        Ok(Page {
+            records: found
+                .into_iter()
+                .map(|(_, record)| record.clone())
+                .collect(),
+            next_page_token,
+        })
+    }
+
+    fn count(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        group_by: Option<GroupBy>,
+    ) -> Result<Count, StoreError> {
+        let state = self.state();
+        let records = state.records.values();
+        let found =
+            records.filter(|record| record.namespace_id == namespace_id && filter.matches(record));
+        let mut groups: BTreeMap<(i32, &str), u64> = BTreeMap::new();
+        let mut total = 0;
+        for record in found {
+            total += 1;
+            let group = match group_by {
+                Some(GroupBy::ExecutionStatus) => (record.status, status_name(record.status)),
+                Some(GroupBy::NamespaceDivision) => (0, record.division().unwrap_or_default()),
+                None => continue,
+            };
+            *groups.entry(group).or_default() += 1;
+        }
+        let groups = groups
+            .into_iter()
+            .map(|((_, name), count)| (name.to_owned(), count))
+            .collect();
+        Ok(Count { total, groups })
+    }
+}
+
+/// Stores keep microseconds.
+fn cut_times(record: &mut Record) {
+    for time in [&mut record.start_time, &mut record.execution_time]
+        .into_iter()
+        .chain(&mut record.close_time)
+    {
+        *time = micros(*time) * 1000;
+    }
+}
+
+impl Record {
+    /// The `TemporalNamespaceDivision` of the run, if it has one.
+    pub fn division(&self) -> Option<&str> {
+        self.search_attributes
+            .iter()
+            .find_map(|(name, value)| match value {
+                Value::Keyword(division) if name == crate::attribute::NAMESPACE_DIVISION => {
+                    Some(division.as_str())
+                }
+                _ => None,
+            })
+    }
+
+    /// The value of a predefined or custom attribute of this type.
+    pub fn attribute(&self, name: &str, value_type: SearchAttributeType) -> Option<&Value> {
+        let mut attributes = self.search_attributes.iter();
+        attributes
+            .find(|(set, value)| set == name && value.value_type() == value_type)
+            .map(|(_, value)| value)
+    }
+}
