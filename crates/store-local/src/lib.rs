@@ -1,1 +1,391 @@
-//! Under construction.
+//! The embedded store: one directory on local disk, opened by one process, on the LSM tree of fjall.
+//!
+//! - One fjall database holds a keyspace per [`Table`], and one for fences. A key is the shard (2 bytes, big endian)
+//!   and then the key of the row, so that the rows of a shard lie together.
+//! - A group commit is one fjall batch: written to the journal, synced, and only then visible, even to readers of
+//!   the same process.
+//! - After a write or a sync failed, nobody knows what is on disk, and asking the file system again may get a lie for
+//!   an answer. So the store stops: commits answer `Unknown` and reads fail until the process is started anew.
+//! - [`LocalStore::open`] recovers from any crash without help. What only half reached the disk was never
+//!   acknowledged and is dropped; a journal that is damaged *before* intact batches is refused, never cut short.
+//!
+//! # The directory
+//! ```text
+//! STEADFAST      text: what this is, and the version of its format
+//! LOCK           locked while a process has the store open; its existence means nothing
+//! primary/       the fjall database
+//! ```
+
+mod directory;
+mod journal;
+mod tables;
+
+pub use directory::OpenError;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::fs::File;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, UserValue};
+use steadfast_store::{
+    Batch, CommitOutcome, Fence, KeyRange, Order, ShardId, Store, StoreError, Table, Write,
+};
+
+/// How a [`LocalStore`] uses disk and memory. All of it may differ from one start to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether a commit waits for the disk.
+    pub sync: SyncMode,
+    /// The bytes of table blocks that are kept in memory for reads. Allocated as it fills.
+    pub cache_bytes: u64,
+    /// The bytes of sealed journals above which tables are flushed to be rid of them; at least 64 MiB. The journal is
+    /// what is replayed at start, so this bounds the time that takes, and the memory that unflushed rows take.
+    pub journal_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sync: SyncMode::Always,
+            cache_bytes: 32 << 20,
+            journal_bytes: JOURNAL_BYTES_MIN,
+        }
+    }
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Every group commit is synced before it is answered. What was acknowledged survives a loss of power.
+    Always,
+    /// No commit is synced: a crash of the process loses nothing, but a crash of the machine or a loss of power loses
+    /// the last seconds of acknowledged commits. For trials and tests.
+    NeverAndLoseCommitsWithThePower,
+}
+
+/// The least that fjall takes for [`Options::journal_bytes`], and the size of one journal file.
+const JOURNAL_BYTES_MIN: u64 = 64 << 20;
+
+/// The threads of fjall that flush and compact. With two, one of them waits for the other by spinning.
+const BACKGROUND_THREADS: usize = 1;
+
+/// The open files that fjall keeps. One per table file in use; a table file is 16 to 64 MiB.
+const OPEN_FILES_MAX: usize = 400;
+
+/// How many sealed write buffers of a table make a commit wait for the flush. fjall waits at 4, in steps of 100 ms.
+const SEALED_BUFFERS_MAX: usize = 3;
+
+/// The steps in which a commit waits for a flush.
+const FLUSH_POLL: Duration = Duration::from_millis(1);
+
+/// An embedded [`Store`]. Closed when dropped.
+///
+/// One commit runs at a time; others, and acquisitions, wait for it. Reads wait for nothing.
+pub struct LocalStore {
+    database: Database,
+    /// The keyspace of each table, at its discriminant.
+    keyspaces: Vec<Keyspace>,
+    /// Shard (2 bytes) to newest fence (8 bytes), both big endian.
+    fence_keyspace: Keyspace,
+    /// The newest fence of each shard that was ever acquired. Held through each commit, so that acquiring a shard
+    /// waits for the last batches of those it deposes.
+    fences: Mutex<HashMap<ShardId, Fence>>,
+    persist_mode: PersistMode,
+    /// The first failure of a write, after which nothing works any more.
+    failure: OnceLock<String>,
+    /// Dropped last: another process may open the directory from then on.
+    _lock: File,
+}
+
+impl LocalStore {
+    /// Opens the store in `directory`, or makes one if there is no such directory or it is empty. Recovers what was
+    /// acknowledged before a crash.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing is changed in a directory that is foreign, locked or of an unknown version.
+    pub fn open(directory: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let directory = directory.as_ref();
+        let lock = directory::claim(directory)?;
+        directory::create_primary(directory, |primary| {
+            let database = open_database(primary, &options)?;
+            for table in Table::ALL {
+                database.keyspace(table.name(), || tables::tuning(table))?;
+            }
+            database.keyspace(tables::FENCES, tables::tuning_of_fences)?;
+            database.persist(PersistMode::SyncAll)
+        })?;
+        let primary = directory.join(directory::PRIMARY);
+        journal::repair(&primary)?;
+        let database = open_database(&primary, &options).map_err(OpenError::from)?;
+        Self::with_database(database, options.sync, lock)
+    }
+
+    fn with_database(database: Database, sync: SyncMode, lock: File) -> Result<Self, OpenError> {
+        let keyspaces = Table::ALL
+            .map(|table| database.keyspace(table.name(), || tables::tuning(table)))
+            .into_iter()
+            .collect::<fjall::Result<Vec<Keyspace>>>()?;
+        let fence_keyspace = database.keyspace(tables::FENCES, tables::tuning_of_fences)?;
+        let mut fences = HashMap::new();
+        for row in fence_keyspace.iter() {
+            let (key, value) = row.into_inner()?;
+            let (Ok(shard), Ok(fence)) = (key[..].try_into(), value[..].try_into()) else {
+                return Err(OpenError::Damaged("a fence is not 8 bytes".into()));
+            };
+            fences.insert(
+                ShardId(u16::from_be_bytes(shard)),
+                Fence(u64::from_be_bytes(fence)),
+            );
+        }
+        let persist_mode = match sync {
+            // The journal is a preallocated or growing file, and fdatasync includes what is needed to read it back.
+            SyncMode::Always => PersistMode::SyncData,
+            SyncMode::NeverAndLoseCommitsWithThePower => PersistMode::Buffer,
+        };
+        Ok(Self {
+            database,
+            keyspaces,
+            fence_keyspace,
+            fences: Mutex::new(fences),
+            persist_mode,
+            failure: OnceLock::new(),
+            _lock: lock,
+        })
+    }
+
+    /// The bytes on disk, journals included.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`] after a failed write.
+    pub fn disk_bytes(&self) -> Result<u64, StoreError> {
+        self.check()?;
+        self.database.disk_space().map_err(read_error)
+    }
+
+    fn keyspace(&self, table: Table) -> &Keyspace {
+        &self.keyspaces[table as usize]
+    }
+
+    /// Fails once a write has failed.
+    fn check(&self) -> Result<(), StoreError> {
+        match self.failure.get() {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::Poisoned(reason.clone())),
+        }
+    }
+
+    /// Stops the store for good. The first reason is kept.
+    fn fail(&self, reason: impl Display) -> StoreError {
+        let reason = self.failure.get_or_init(|| {
+            let reason = reason.to_string();
+            tracing::error!(%reason, "a write to the store failed; nothing is acknowledged until it is restarted");
+            reason
+        });
+        StoreError::Poisoned(reason.clone())
+    }
+
+    /// Writes and syncs. Whatever fails, fails the store.
+    fn write(&self, batch: OwnedWriteBatch) -> Result<(), StoreError> {
+        self.check()?;
+        self.wait_for_flushes()?;
+        batch
+            .durability(Some(self.persist_mode))
+            .commit()
+            .map_err(|error| self.fail(error))
+    }
+
+    /// Waits while a table has more sealed write buffers than it may. fjall would wait too, but in longer steps, and
+    /// for ever if its background thread has died of a full disk.
+    fn wait_for_flushes(&self) -> Result<(), StoreError> {
+        let is_behind =
+            |keyspace: &Keyspace| SEALED_BUFFERS_MAX <= keyspace.sealed_memtable_count();
+        while self.keyspaces.iter().any(is_behind) {
+            thread::sleep(FLUSH_POLL);
+            self.database
+                .persist(PersistMode::Buffer)
+                .map_err(|error| self.fail(error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Store for LocalStore {
+    fn acquire(&self, shard: ShardId) -> Result<Fence, StoreError> {
+        let mut fences = self
+            .fences
+            .lock()
+            .map_err(|_| self.fail("a thread died in a commit"))?;
+        let fence = Fence(fences.get(&shard).map_or(1, |newest| newest.0 + 1));
+        let mut batch = self.database.batch();
+        batch.insert(
+            &self.fence_keyspace,
+            shard.0.to_be_bytes(),
+            fence.0.to_be_bytes(),
+        );
+        self.write(batch)?;
+        fences.insert(shard, fence);
+        Ok(fence)
+    }
+
+    fn commit(&self, batches: Vec<Batch>) -> Vec<CommitOutcome> {
+        let Ok(fences) = self.fences.lock() else {
+            self.fail("a thread died in a commit");
+            return vec![CommitOutcome::Unknown; batches.len()];
+        };
+        let write_count = batches.iter().map(|batch| batch.writes.len()).sum();
+        let mut group = OwnedWriteBatch::with_capacity(self.database.clone(), write_count);
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            let is_owner = fences.get(&batch.shard) == Some(&batch.fence);
+            if is_owner && is_within_limits(batch) {
+                self.add(&mut group, batch);
+                outcomes.push(CommitOutcome::Ok);
+            } else {
+                outcomes.push(CommitOutcome::Rejected);
+            }
+        }
+        let written = if group.is_empty() {
+            self.check()
+        } else {
+            self.write(group)
+        };
+        if written.is_err() {
+            for outcome in outcomes
+                .iter_mut()
+                .filter(|outcome| **outcome == CommitOutcome::Ok)
+            {
+                *outcome = CommitOutcome::Unknown;
+            }
+        }
+        assert_eq!(outcomes.len(), batches.len());
+        outcomes
+    }
+
+    fn get(&self, shard: ShardId, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.check()?;
+        // A value may be a slice of a whole block: copied, so that it does not keep the block in memory.
+        let value = self
+            .keyspace(table)
+            .get(stored_key(shard, key))
+            .map_err(read_error)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn scan(
+        &self,
+        shard: ShardId,
+        table: Table,
+        range: KeyRange<'_>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.check()?;
+        let Some(range) = stored_range(shard, range) else {
+            return Ok(Vec::new());
+        };
+        // Without a snapshot, the batch that is being applied right now would be seen in part.
+        let rows = self.database.snapshot().range(self.keyspace(table), range);
+        let copy = |row: fjall::Guard| {
+            let (key, value) = row.into_inner().map_err(read_error)?;
+            Ok((
+                Bytes::copy_from_slice(&key[SHARD_BYTES..]),
+                Bytes::copy_from_slice(&value),
+            ))
+        };
+        match order {
+            Order::Forward => rows.take(limit).map(copy).collect(),
+            Order::Reverse => rows.rev().take(limit).map(copy).collect(),
+        }
+    }
+}
+
+impl LocalStore {
+    fn add(&self, group: &mut OwnedWriteBatch, batch: &Batch) {
+        for write in &batch.writes {
+            let (keyspace, key) = (
+                self.keyspace(write.table()),
+                stored_key(batch.shard, write.key()),
+            );
+            match write {
+                Write::Put { value, .. } => {
+                    group.insert(keyspace, key, UserValue::from(&value[..]))
+                }
+                Write::Delete { .. } => group.remove(keyspace, key),
+            }
+        }
+    }
+}
+
+fn open_database(primary: &Path, options: &Options) -> fjall::Result<Database> {
+    Database::builder(primary)
+        .cache_size(options.cache_bytes)
+        .max_journaling_size(options.journal_bytes.max(JOURNAL_BYTES_MIN))
+        // A compressed value is compressed once more to check it when the journal is replayed.
+        .journal_compression(fjall::CompressionType::None)
+        .manual_journal_persist(true)
+        .worker_threads(BACKGROUND_THREADS)
+        .max_cached_files(Some(OPEN_FILES_MAX))
+        .open()
+}
+
+fn is_within_limits(batch: &Batch) -> bool {
+    let is_within = batch.writes.iter().all(Write::is_within_limits);
+    if !is_within {
+        tracing::error!(
+            shard = batch.shard.0,
+            "a batch was rejected: a key or a value is too long"
+        );
+    }
+    is_within
+}
+
+/// The bytes of the shard before each key.
+const SHARD_BYTES: usize = 2;
+
+fn stored_key(shard: ShardId, key: &[u8]) -> Vec<u8> {
+    [&shard.0.to_be_bytes(), key].concat()
+}
+
+/// A range of keys as fjall has them.
+type StoredRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+
+/// A range of a shard as a range of its keyspace; `None` if no key can be in it.
+fn stored_range(shard: ShardId, (start, end): KeyRange<'_>) -> Option<StoredRange> {
+    let is_empty = match (start, end) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(start), Bound::Included(end)) => end < start,
+        (
+            Bound::Included(start) | Bound::Excluded(start),
+            Bound::Included(end) | Bound::Excluded(end),
+        ) => end <= start,
+    };
+    if is_empty {
+        return None;
+    }
+    let start = match start {
+        Bound::Unbounded => Bound::Included(stored_key(shard, b"")),
+        start => start.map(|key| stored_key(shard, key)),
+    };
+    let end = match (end, shard.0.checked_add(1)) {
+        (Bound::Unbounded, None) => Bound::Unbounded,
+        (Bound::Unbounded, Some(next)) => Bound::Excluded(stored_key(ShardId(next), b"")),
+        (end, _) => end.map(|key| stored_key(shard, key)),
+    };
+    Some((start, end))
+}
+
+fn read_error(error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            StoreError::Unavailable(error.to_string())
+        }
+        fjall::Error::Poisoned => StoreError::Poisoned("the background thread failed".into()),
+        other => StoreError::Corrupt(other.to_string()),
+    }
+}

@@ -157,33 +157,26 @@ pub fn bounds_of_a_scan(subject: &dyn Subject) {
     use Bound::{Excluded, Included, Unbounded};
     let fixture = Fixture::new(subject);
     fixture.fill(Table::Timers, &["b", "d", "f"]);
-    let cases: [(Bound<&[u8]>, Bound<&[u8]>, &[&str]); 12] = [
-        (Unbounded, Unbounded, &["b", "d", "f"]),
-        (Included(b"b"), Unbounded, &["b", "d", "f"]),
-        (Excluded(b"b"), Unbounded, &["d", "f"]),
-        (Included(b"c"), Unbounded, &["d", "f"]),
-        (Excluded(b"c"), Unbounded, &["d", "f"]),
-        (Unbounded, Included(b"f"), &["b", "d", "f"]),
-        (Unbounded, Excluded(b"f"), &["b", "d"]),
-        (Unbounded, Excluded(b"e"), &["b", "d"]),
-        (Included(b"b"), Excluded(b"f"), &["b", "d"]),
-        (Excluded(b"b"), Included(b"f"), &["d", "f"]),
-        (Included(b"d"), Included(b"d"), &["d"]),
-        (Included(b"g"), Unbounded, &[]),
+    let cases: [(KeyRange<'_>, &[&str]); 12] = [
+        ((Unbounded, Unbounded), &["b", "d", "f"]),
+        ((Included(b"b"), Unbounded), &["b", "d", "f"]),
+        ((Excluded(b"b"), Unbounded), &["d", "f"]),
+        ((Included(b"c"), Unbounded), &["d", "f"]),
+        ((Excluded(b"c"), Unbounded), &["d", "f"]),
+        ((Unbounded, Included(b"f")), &["b", "d", "f"]),
+        ((Unbounded, Excluded(b"f")), &["b", "d"]),
+        ((Unbounded, Excluded(b"e")), &["b", "d"]),
+        ((Included(b"b"), Excluded(b"f")), &["b", "d"]),
+        ((Excluded(b"b"), Included(b"f")), &["d", "f"]),
+        ((Included(b"d"), Included(b"d")), &["d"]),
+        ((Included(b"g"), Unbounded), &[]),
     ];
-    for (start, end, expected) in cases {
-        assert_eq!(
-            fixture.keys(Table::Timers, (start, end), 10, Order::Forward),
-            expected,
-            "{start:?} to {end:?}"
-        );
-        let mut reversed = expected.to_vec();
-        reversed.reverse();
-        assert_eq!(
-            fixture.keys(Table::Timers, (start, end), 10, Order::Reverse),
-            reversed,
-            "{start:?} to {end:?}"
-        );
+    for (range, expected) in cases {
+        let forward = fixture.keys(Table::Timers, range, 10, Order::Forward);
+        assert_eq!(forward, expected, "{range:?}");
+        let mut reverse = fixture.keys(Table::Timers, range, 10, Order::Reverse);
+        reverse.reverse();
+        assert_eq!(reverse, expected, "{range:?}");
     }
 }
 

@@ -280,7 +280,8 @@ pub trait Store: Send + Sync + 'static {
     /// At most `limit` rows of the range, in key order (bytewise) or against it. One consistent state: no batch is
     /// seen in part. Fewer rows than `limit` means that there are no more.
     ///
-    /// The rows are held in memory together: choose `limit` by the size of the values.
+    /// The rows are held in memory together: choose `limit` by the size of the values. Stepping over deleted rows may
+    /// cost as much as reading them, so who drains a queue starts after the last key it deleted, not at the front.
     ///
     /// # Errors
     /// See [`StoreError`].
