@@ -1,0 +1,355 @@
+//! The workflow task: started, failed, timed out (server-semantics 3). Its completion is in `completion`.
+
+use steadfast_protocol::enums::{
+    EventType, TimeoutType, WorkflowExecutionStatus, WorkflowTaskFailedCause,
+};
+use steadfast_protocol::failure::Failure;
+use steadfast_protocol::history::history_event::Attributes;
+use steadfast_protocol::history::{
+    HistoryEvent, WorkflowExecutionTerminatedEventAttributes, WorkflowTaskFailedEventAttributes,
+    WorkflowTaskTimedOutEventAttributes,
+};
+use steadfast_protocol::query::WorkflowQuery;
+
+use crate::context::Context;
+use crate::execution::{Execution, StartedTask};
+use crate::limits;
+use crate::outcome::{Outcome, Task};
+use crate::record::WorkflowTask;
+use crate::refusal::Refusal;
+use crate::time::{SECOND, Time};
+use crate::transition::{self, SERVER_IDENTITY, Transition};
+
+/// A poller that was offered a workflow task.
+pub struct TaskPoll {
+    /// The queue it polled; a worker's own, or the normal one.
+    pub queue: String,
+    /// The poller.
+    pub identity: String,
+    /// Names the poll, so that a repeated start is recognised.
+    pub request_id: String,
+}
+
+/// What the poller gets to know besides the history.
+#[derive(Clone)]
+pub struct TaskStart {
+    /// Whether it has the run in its cache: then it gets only the events after `previous_started_event_id`.
+    pub partial: bool,
+    /// Started event of the last completed workflow task.
+    pub previous_started_event_id: i64,
+    /// The pending workflow task.
+    pub task: WorkflowTask,
+    /// Its started attempt.
+    pub started: StartedTask,
+    /// Queries to be answered with the completion, by id.
+    pub queries: Vec<(String, std::sync::Arc<WorkflowQuery>)>,
+}
+
+/// Names a started workflow task; what a task token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRef {
+    /// Its Scheduled event.
+    pub scheduled_event_id: i64,
+    /// Its Started event.
+    pub started_event_id: i64,
+    /// When it started. Two starts of one attempt differ in it.
+    pub started_time: Time,
+    /// From 1.
+    pub attempt: i32,
+}
+
+/// Starts the pending workflow task for a poller. In memory only: nothing has to be stored (ARCHITECTURE.md).
+///
+/// `None`: the offered task is obsolete, the poller goes on waiting.
+pub fn start(
+    run: &mut Execution,
+    cx: &Context<'_>,
+    offered: &Task,
+    poll: &TaskPoll,
+) -> Option<TaskStart> {
+    if !run.is_open() {
+        return None;
+    }
+    let task = run.head.workflow_task.as_ref()?;
+    if Time(task.scheduled_time) != offered.scheduled_time || task.queue != offered.queue {
+        return None;
+    }
+    if let Some(started) = &run.started_task {
+        return (started.request_id == poll.request_id).then(|| task_start(run, poll))?;
+    }
+    Some(start_pending(run, cx, poll)).flatten()
+}
+
+/// As [`start`], for the worker that just completed the task before.
+pub(crate) fn start_pending(
+    run: &mut Execution,
+    cx: &Context<'_>,
+    poll: &TaskPoll,
+) -> Option<TaskStart> {
+    let next_event_id = run.head.next_event_id;
+    let history_size = run.head.history_size;
+    let task = run.head.workflow_task.as_mut()?;
+    if !task.written {
+        // Events came between the scheduling of a repeated attempt and its start: it is a first attempt again.
+        if task.scheduled_event_id != next_event_id {
+            task.scheduled_event_id = next_event_id;
+            task.attempt = 1;
+        }
+    }
+    let started_event_id = if task.written {
+        next_event_id
+    } else {
+        next_event_id + 1
+    };
+    let deadline = cx.now.plus(task.start_to_close);
+    // The worker that had the run in its cache did not come for it.
+    if run
+        .head
+        .sticky
+        .as_ref()
+        .is_some_and(|sticky| sticky.queue != poll.queue)
+    {
+        run.head.sticky = None;
+    }
+    run.sticky_deadline = None;
+    run.started_task = Some(StartedTask {
+        started_event_id,
+        started_time: cx.now,
+        identity: poll.identity.clone(),
+        request_id: poll.request_id.clone(),
+        history_size,
+        suggest_continue_as_new: next_event_id > limits::HISTORY_COUNT_SUGGEST
+            || history_size > limits::HISTORY_SIZE_SUGGEST,
+        deadline,
+    });
+    for query in run.queries.iter_mut() {
+        query.delivered = true;
+    }
+    task_start(run, poll)
+}
+
+fn task_start(run: &Execution, poll: &TaskPoll) -> Option<TaskStart> {
+    let sticky = run.head.sticky.as_ref();
+    Some(TaskStart {
+        partial: sticky.is_some_and(|sticky| sticky.queue == poll.queue),
+        previous_started_event_id: run.head.previous_started_event_id,
+        task: run.head.workflow_task.clone()?,
+        started: run.started_task.clone()?,
+        queries: (run.queries.iter())
+            .map(|query| (query.id.clone(), query.query.clone()))
+            .collect(),
+    })
+}
+
+/// The events of the pending workflow task that readers see though they are not written: the Started event of a first
+/// attempt, and both events of a repeated one, which only workers are shown.
+pub fn unwritten_events(run: &Execution, for_people: bool) -> Vec<HistoryEvent> {
+    let Some(task) = &run.head.workflow_task else {
+        return Vec::new();
+    };
+    if for_people && task.attempt > 1 {
+        return Vec::new();
+    }
+    let event = |id, time: Time, kind: EventType, attributes| HistoryEvent {
+        event_id: id,
+        event_time: Some(time.to_proto()),
+        event_type: kind as i32,
+        task_id: id,
+        attributes: Some(attributes),
+        ..Default::default()
+    };
+    let mut events = Vec::new();
+    if !task.written {
+        events.push(event(
+            task.scheduled_event_id,
+            Time(task.scheduled_time),
+            EventType::WorkflowTaskScheduled,
+            transition::scheduled_event(run, task),
+        ));
+    }
+    if let Some(started) = &run.started_task {
+        events.push(event(
+            started.started_event_id,
+            started.started_time,
+            EventType::WorkflowTaskStarted,
+            Attributes::WorkflowTaskStartedEventAttributes(transition::started_event(
+                task, started,
+            )),
+        ));
+    }
+    events
+}
+
+/// Whether `token` names the started workflow task.
+///
+/// # Errors
+/// NOT_FOUND: the run is closed, or the task timed out, failed, or was lost in a crash.
+pub fn check(run: &Execution, token: &TaskRef) -> Result<(), Refusal> {
+    if !run.is_open() {
+        return Err(Refusal::already_completed());
+    }
+    match (&run.head.workflow_task, &run.started_task) {
+        (Some(task), Some(started))
+            if task.attempt == token.attempt
+                && task.scheduled_event_id == token.scheduled_event_id
+                && started.started_event_id == token.started_event_id
+                && started.started_time == token.started_time =>
+        {
+            Ok(())
+        }
+        _ => Err(Refusal::workflow_task_not_found()),
+    }
+}
+
+/// The worker could not do the task.
+///
+/// # Errors
+/// As [`check`].
+pub fn fail(
+    run: &mut Execution,
+    cx: &Context<'_>,
+    token: &TaskRef,
+    cause: WorkflowTaskFailedCause,
+    failure: Option<Failure>,
+    identity: &str,
+    binary_checksum: &str,
+) -> Result<Outcome, Refusal> {
+    check(run, token)?;
+    let mut tx = Transition::new(run, cx);
+    if cause == WorkflowTaskFailedCause::GrpcMessageTooLarge {
+        tx.force_task_closed();
+        terminate(&mut tx, "GrpcMessageTooLarge");
+        return Ok(tx.finish());
+    }
+    end_unsuccessfully(&mut tx, |task, started| {
+        Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+            scheduled_event_id: task.scheduled_event_id,
+            started_event_id: started.started_event_id,
+            cause: cause as i32,
+            failure,
+            identity: identity.to_owned(),
+            binary_checksum: binary_checksum.to_owned(),
+            ..Default::default()
+        })
+    });
+    Ok(tx.finish())
+}
+
+/// What is due of the workflow task: start-to-close once started, schedule-to-start on a worker's own queue.
+///
+/// `None` if nothing is due.
+pub fn time_out(run: &mut Execution, cx: &Context<'_>) -> Option<Outcome> {
+    if run
+        .started_task
+        .as_ref()
+        .is_some_and(|task| task.deadline <= cx.now)
+    {
+        let mut tx = Transition::new(run, cx);
+        time_out_started(&mut tx);
+        return Some(tx.finish());
+    }
+    if run
+        .sticky_deadline
+        .is_some_and(|deadline| deadline <= cx.now)
+        && run.started_task.is_none()
+    {
+        let mut tx = Transition::new(run, cx);
+        let scheduled_event_id = tx.drop_workflow_task()?.0.scheduled_event_id;
+        tx.event(Attributes::WorkflowTaskTimedOutEventAttributes(
+            WorkflowTaskTimedOutEventAttributes {
+                scheduled_event_id,
+                timeout_type: TimeoutType::ScheduleToStart as i32,
+                ..Default::default()
+            },
+        ));
+        tx.run.head.sticky = None;
+        tx.schedule_workflow_task(1, None);
+        return Some(tx.finish());
+    }
+    None
+}
+
+pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
+    end_unsuccessfully(tx, |task, started| {
+        Attributes::WorkflowTaskTimedOutEventAttributes(WorkflowTaskTimedOutEventAttributes {
+            scheduled_event_id: task.scheduled_event_id,
+            started_event_id: started.started_event_id,
+            timeout_type: TimeoutType::StartToClose as i32,
+            ..Default::default()
+        })
+    });
+}
+
+/// Ends the started task without success and schedules the next attempt. Only a first attempt leaves an event.
+pub(crate) fn end_unsuccessfully(
+    tx: &mut Transition<'_>,
+    event: impl FnOnce(&WorkflowTask, &StartedTask) -> Attributes,
+) {
+    let attempt = (tx.run.head.workflow_task.as_ref()).map_or(1, |task| task.attempt);
+    if attempt > 1 {
+        tx.drop_workflow_task();
+    } else if let Some((task, started)) = tx.take_started_task() {
+        tx.event(event(&task, &started));
+    }
+    for query in tx.run.queries.iter_mut() {
+        query.delivered = false;
+    }
+    tx.run.head.failed_workflow_tasks += 1;
+    // Falling back from a worker's own queue is not the workflow's fault: the attempts start again.
+    let next = if tx.run.head.sticky.take().is_some() {
+        1
+    } else {
+        attempt + 1
+    };
+    tx.schedule_workflow_task(next, None);
+}
+
+/// The server itself terminates the run, after [`Transition::force_task_closed`].
+pub(crate) fn terminate(tx: &mut Transition<'_>, reason: &str) {
+    tx.close(
+        WorkflowExecutionStatus::Terminated,
+        Attributes::WorkflowExecutionTerminatedEventAttributes(
+            WorkflowExecutionTerminatedEventAttributes {
+                reason: reason.to_owned(),
+                identity: SERVER_IDENTITY.to_owned(),
+                ..Default::default()
+            },
+        ),
+    );
+    crate::close::after_close(tx);
+}
+
+/// Forgets which worker has the run in its cache. A task that waits for that worker stays where it is; its queue
+/// hands it over when nobody polls there.
+///
+/// # Errors
+/// NOT_FOUND for a closed run.
+pub fn reset_sticky(run: &mut Execution, cx: &Context<'_>) -> Result<Outcome, Refusal> {
+    if !run.is_open() {
+        return Err(Refusal::already_completed());
+    }
+    let tx = Transition::new(run, cx);
+    tx.run.head.sticky = None;
+    Ok(tx.finish())
+}
+
+/// Timeout of an attempt once started, ns. From the fourth on it grows: that is what throttles a failing workflow
+/// (server-semantics 3.2).
+pub(crate) fn start_to_close(run: &Execution, attempt: i32) -> i64 {
+    let timeout =
+        crate::time::duration_or_zero(run.start_attributes().workflow_task_timeout.as_ref());
+    let timeout = if timeout == 0 {
+        limits::WORKFLOW_TASK_TIMEOUT_DEFAULT
+    } else {
+        timeout
+    };
+    let beyond = attempt - limits::WORKFLOW_TASK_BACKOFF_ATTEMPT;
+    if beyond <= 0 {
+        return timeout;
+    }
+    let growth = (5 * SECOND).saturating_mul(1 << (beyond - 1).min(20));
+    timeout
+        .saturating_add(growth)
+        .min(limits::WORKFLOW_TASK_BACKOFF_MAX)
+        .max(timeout)
+}
