@@ -245,8 +245,8 @@ func scheduleToStart(s *stage) {
 
 func scheduleToClose(s *stage) {
 	run := s.start(oneActivity, call{"succeedAt", 99, workflow.ActivityOptions{
-		ScheduleToCloseTimeout: 1500 * time.Millisecond,
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 1},
+		ScheduleToCloseTimeout: 5 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 3 * time.Second, BackoffCoefficient: 1},
 	}})
 	err := s.failure(run)
 	// The failure is the activity's own: a third attempt would come too late,

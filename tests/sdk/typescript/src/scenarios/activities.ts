@@ -88,9 +88,9 @@ export const activityScenarios: Scenario = {
   },
 
   'schedule-to-close timeout ends the retries': async (s) => {
-    const retry: RetryPolicy = { initialInterval: '1s', backoffCoefficient: 1 };
+    const retry: RetryPolicy = { initialInterval: '3s', backoffCoefficient: 1 };
     const run = await s.start(oneActivity, [
-      { activity: 'succeedAt', arg: 99, options: { scheduleToCloseTimeout: '1500ms', retry } },
+      { activity: 'succeedAt', arg: 99, options: { scheduleToCloseTimeout: '5s', retry } },
     ]);
     // The failure is the activity's own: a third attempt would come too late,
     // and the server says so right after the second.
