@@ -11,6 +11,7 @@
 
 pub mod activity;
 pub mod attributes;
+pub mod backoff;
 pub mod close;
 pub mod command;
 pub mod completion;
