@@ -386,8 +386,8 @@ impl<T, P> TaskQueue<T, P> {
             task_waited,
             throttled: self.is_throttled(now_ms),
             backlog_age_ms: self.backlog_age_ms(now_ms),
-            added: self.added.iter().map(|rate| rate.count(now_ms)).sum(),
-            dispatched: self.dispatched.iter().map(|rate| rate.count(now_ms)).sum(),
+            added: self.count(&self.added, now_ms),
+            dispatched: self.count(&self.dispatched, now_ms),
         };
         let delta = scaling::decide(&signs)?;
         if delta > 0 {
@@ -399,6 +399,11 @@ impl<T, P> TaskQueue<T, P> {
             self.scale_up.take();
         }
         Some(delta)
+    }
+
+    fn count(&self, rates: &[Rate; PRIORITIES], now_ms: i64) -> u64 {
+        let used = rates.iter().zip(self.used).filter(|(_, used)| *used);
+        used.map(|(rate, _)| rate.count(now_ms)).sum()
     }
 
     /// Whether tasks wait for the rate limit.
