@@ -114,7 +114,6 @@ fn apply(
     heartbeat: bool,
 ) -> Result<(Outcome, Completed), CommandError> {
     let mut tx = Transition::new(run, cx);
-    let had_buffered = !tx.run.buffered.is_empty();
     let (task, started) = tx
         .take_started_task()
         .ok_or_else(|| CommandError::Refused(Refusal::workflow_task_not_found()))?;
@@ -154,6 +153,7 @@ fn apply(
     take_answered(&mut tx, &mut completed.answers);
     if tx.run.is_open() {
         completed.eager_activities = scope.eager_activities;
+        let had_buffered = tx.has_earlier_buffered();
         tx.flush();
         if request.force_create_new_workflow_task || had_buffered || scope.task_wanted {
             let original = heartbeat.then_some(Time(task.original_scheduled_time));

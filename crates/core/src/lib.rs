@@ -12,12 +12,15 @@
 pub mod activity;
 pub mod attributes;
 pub mod backoff;
+pub mod child;
 pub mod close;
 pub mod command;
 pub mod completion;
 pub mod context;
 pub mod event_type;
 pub mod execution;
+pub mod external;
+pub mod failure;
 pub mod limits;
 pub mod outcome;
 pub mod query;
@@ -25,6 +28,7 @@ pub mod record;
 mod refusal;
 pub mod rows;
 pub mod time;
+pub mod timer;
 pub mod transition;
 pub mod workflow_task;
 

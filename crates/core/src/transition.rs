@@ -5,6 +5,7 @@
 //! transition the same rule holds without any task, so that a closing event never precedes its Started event.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use prost::Message;
 use steadfast_protocol::enums::{
@@ -23,7 +24,7 @@ use crate::event_type::{closes_item, event_type, is_buffered, worker_may_ignore}
 use crate::execution::{Deadline, Execution, StartedTask};
 use crate::limits;
 use crate::outcome::{Effect, Outcome, Task, TaskKind};
-use crate::record::{Activity, BUFFERED, Child, WorkflowTask};
+use crate::record::{Activity, BUFFERED, Child, Timer, WorkflowTask};
 use crate::rows::Row;
 use crate::time::{Time, to_duration};
 
@@ -62,9 +63,13 @@ impl<'a> Transition<'a> {
         self.event_with(attributes, |_| {})
     }
 
-    /// Adds an event of a command, with the command's own description for people.
-    pub fn command_event(&mut self, attributes: Attributes, metadata: Option<UserMetadata>) -> i64 {
-        self.event_with(attributes, |event| event.user_metadata = metadata)
+    /// Attaches a command's own description for people to the event with this id, which this block holds.
+    pub fn annotate(&mut self, event_id: i64, metadata: UserMetadata) {
+        let event = (self.block.iter_mut().rev()).find(|event| event.event_id == event_id);
+        let event = event.expect("a command annotates the event it just added");
+        let before = event.encoded_len();
+        event.user_metadata = Some(metadata);
+        self.run.head.history_size += (event.encoded_len() - before) as i64;
     }
 
     /// Adds an event that `complete` may furnish with links, metadata or another time.
@@ -120,13 +125,8 @@ impl<'a> Transition<'a> {
         let mut closing = Vec::new();
         let mut started = BTreeMap::new();
         for (row, event) in buffered {
-            // A row that this very transition added was never stored: nothing to delete.
-            if row >= self.buffered_rows_before {
-                self.out.changed.remove(&Row::Buffered(row));
-            } else {
-                self.out.changed.insert(Row::Buffered(row));
-            }
-            let event = std::sync::Arc::unwrap_or_clone(event);
+            self.forget_buffered(row);
+            let event = Arc::unwrap_or_clone(event);
             if event.attributes.as_ref().is_some_and(closes_item) {
                 closing.push(event);
             } else {
@@ -135,6 +135,46 @@ impl<'a> Transition<'a> {
         }
         for event in closing {
             self.flush_one(event, &mut started);
+        }
+    }
+
+    /// Whether an event is buffered that did not come from this transition: the workflow has to see it before it may
+    /// close.
+    pub fn has_earlier_buffered(&self) -> bool {
+        let first = self.run.buffered.front();
+        first.is_some_and(|(row, _)| *row < self.buffered_rows_before)
+    }
+
+    /// Takes the first buffered event away for which `matches` holds. Returns whether there was one.
+    pub fn remove_buffered(&mut self, matches: impl Fn(&HistoryEvent) -> bool) -> bool {
+        let position = (self.run.buffered.iter()).position(|(_, event)| matches(event));
+        let Some(position) = position else {
+            return false;
+        };
+        let (row, event) = self.run.buffered.remove(position);
+        self.run.buffered_bytes -= event.encoded_len();
+        self.forget_buffered(row);
+        true
+    }
+
+    /// Drops the events that this transition buffered: the run closes, nobody will see them.
+    pub fn discard_own_buffered(&mut self) {
+        assert!(
+            !self.has_earlier_buffered(),
+            "what others buffered must reach the history"
+        );
+        self.run.buffered_bytes = 0;
+        for (row, _) in std::mem::take(&mut self.run.buffered) {
+            self.forget_buffered(row);
+        }
+    }
+
+    /// A row that this very transition added was never stored: nothing to delete.
+    fn forget_buffered(&mut self, row: u64) {
+        if row >= self.buffered_rows_before {
+            self.out.changed.remove(&Row::Buffered(row));
+        } else {
+            self.out.changed.insert(Row::Buffered(row));
         }
     }
 
@@ -343,11 +383,31 @@ impl<'a> Transition<'a> {
         }
     }
 
+    /// Sets a pending timer.
+    pub fn put_timer(&mut self, timer: Timer) {
+        self.out.changed.insert(Row::Timer(timer.started_event_id));
+        self.run.put_timer(timer);
+    }
+
+    /// Removes a pending timer.
+    pub fn remove_timer(&mut self, id: i64) -> Option<Arc<Timer>> {
+        let timer = self.run.remove_timer(id)?;
+        self.out.changed.insert(Row::Timer(id));
+        Some(timer)
+    }
+
+    /// Removes a pending child.
+    pub fn remove_child(&mut self, id: i64) -> Option<Arc<Child>> {
+        let child = self.run.children.remove(&id)?;
+        self.out.changed.insert(Row::Child(id));
+        Some(child)
+    }
+
     /// Sets a pending child.
     pub fn put_child(&mut self, child: Child) {
         let id = child.initiated_event_id;
         self.out.changed.insert(Row::Child(id));
-        self.run.children.insert(id, std::sync::Arc::new(child));
+        self.run.children.insert(id, Arc::new(child));
     }
 
     /// Takes a task back; one that this transition added is as if it had never been.
