@@ -174,10 +174,11 @@ async def child_cancelled_with_parent(place: Place) -> None:
     child_id = place.new_id("child")
     handle = await place.start(Parent.run, "sleep", child_id)
 
-    async def child_started():
-        return of_kind(await history(handle), "child_workflow_execution_started")
+    async def parent_waits():
+        # The parent's second task: it has seen that the child started, and waits for the result.
+        return len(of_kind(await history(handle), "workflow_task_completed")) == 2
 
-    await eventually(child_started)
+    await eventually(parent_waits)
     await handle.cancel()
     async with raises(WorkflowFailureError) as caught:
         await handle.result()
