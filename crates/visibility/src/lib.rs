@@ -9,6 +9,7 @@
 //! it, or [`Filter::matches`] evaluates it.
 
 mod attribute;
+mod dialect;
 mod evaluate;
 mod filter;
 mod literal;
@@ -18,7 +19,9 @@ mod payload;
 mod record;
 mod resolve;
 mod store;
+mod syntax;
 mod text;
+mod typed;
 mod validate;
 mod value;
 
