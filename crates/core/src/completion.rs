@@ -203,7 +203,9 @@ fn note_worker_build(
     if stamp.is_some() {
         tx.run.head.worker_version = stamp.cloned();
     }
+    let builds = tx.run.head.search_attributes.get("BuildIds").cloned();
     crate::attributes::note_build_id(tx.run, build_id);
+    tx.out.visible |= tx.run.head.search_attributes.get("BuildIds") != builds.as_ref();
     let checksum = request.binary_checksum.as_str();
     let points = &mut tx.run.head.reset_points;
     let known =

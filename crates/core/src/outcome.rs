@@ -27,6 +27,8 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     /// The next run of the chain, created by the same batch.
     pub successor: Option<Box<(Execution, Outcome)>>,
+    /// Whether lists of workflows show the run differently from now on.
+    pub visible: bool,
     /// Queries (by id) that waited for a workflow task and are to be looked at again.
     pub released_queries: Vec<String>,
 }

@@ -346,6 +346,7 @@ impl<'a> Transition<'a> {
         for activity in waiting.iter().filter(|activity| activity.dispatched) {
             self.remove_task(activity_task(activity));
         }
+        self.out.visible = true;
         self.run.deadlines.clear();
         self.run.arm_run_deadlines();
         let children: Vec<_> = self.run.children.values().cloned().collect();
