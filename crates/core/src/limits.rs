@@ -30,6 +30,20 @@ pub const TRANSITION_SIZE_MAX: usize = 4 * 1024 * 1024;
 pub const REQUEST_IDS_MAX: usize = 25;
 /// Failure of an activity attempt kept for the next one, bytes.
 pub const ACTIVITY_FAILURE_KEPT_MAX: usize = 4 * 1024;
+/// What is kept of a failure beyond that, bytes.
+pub const ACTIVITY_FAILURE_CUT_SIZE: usize = 2 * 1024;
+/// What is kept of a failure beyond [`BLOB_SIZE_MAX`], bytes.
+pub const BLOB_CUT_SIZE: usize = 512 * 1024;
+/// Summary of a command's description for people, bytes.
+pub const SUMMARY_SIZE_MAX: usize = 400;
+/// Details of a command's description for people, bytes.
+pub const DETAILS_SIZE_MAX: usize = 20_000;
+/// The search attributes of a run or a command, bytes.
+pub const SEARCH_ATTRIBUTES_SIZE_MAX: usize = 40 * 1024;
+/// Worker builds noted in a run's search attribute; the oldest goes first.
+pub const BUILD_IDS_MAX: usize = 20;
+/// Fairness key of a priority, bytes.
+pub const FAIRNESS_KEY_LENGTH_MAX: usize = 64;
 /// Reset points kept for a run.
 pub const RESET_POINTS_MAX: usize = 20;
 /// Queries that wait for a workflow task of one run. The reference holds one; users hit that limit.

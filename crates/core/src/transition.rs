@@ -16,7 +16,6 @@ use steadfast_protocol::history::{
     HistoryEvent, WorkflowTaskFailedEventAttributes, WorkflowTaskScheduledEventAttributes,
     WorkflowTaskStartedEventAttributes,
 };
-use steadfast_protocol::sdk::UserMetadata;
 use steadfast_protocol::taskqueue::TaskQueue;
 
 use crate::context::Context;
@@ -63,13 +62,13 @@ impl<'a> Transition<'a> {
         self.event_with(attributes, |_| {})
     }
 
-    /// Attaches a command's own description for people to the event with this id, which this block holds.
-    pub fn annotate(&mut self, event_id: i64, metadata: UserMetadata) {
+    /// Completes an event that this transition just added: the one with this id.
+    pub fn amend(&mut self, event_id: i64, complete: impl FnOnce(&mut HistoryEvent)) {
         let event = (self.block.iter_mut().rev()).find(|event| event.event_id == event_id);
-        let event = event.expect("a command annotates the event it just added");
-        let before = event.encoded_len();
-        event.user_metadata = Some(metadata);
-        self.run.head.history_size += (event.encoded_len() - before) as i64;
+        let event = event.expect("only an event of the current block is amended");
+        let before = event.encoded_len() as i64;
+        complete(event);
+        self.run.head.history_size += event.encoded_len() as i64 - before;
     }
 
     /// Adds an event that `complete` may furnish with links, metadata or another time.
@@ -176,6 +175,19 @@ impl<'a> Transition<'a> {
         } else {
             self.out.changed.insert(Row::Buffered(row));
         }
+    }
+
+    /// Forgets the buffered events of this very transition: nothing may stand between the commands of a completion, and
+    /// after the last of them nobody looks any more.
+    pub fn discard_buffered(&mut self) {
+        for (row, _) in std::mem::take(&mut self.run.buffered) {
+            assert!(
+                row >= self.buffered_rows_before,
+                "what arrived before must be seen by the workflow"
+            );
+            self.out.changed.remove(&Row::Buffered(row));
+        }
+        self.run.buffered_bytes = 0;
     }
 
     /// `started` holds, by Scheduled or Initiated event, the Started events that this flush gave an id.
@@ -328,13 +340,23 @@ impl<'a> Transition<'a> {
     ///
     /// Buffered events must be flushed, and a pending workflow task dealt with, before.
     pub fn close(&mut self, status: WorkflowExecutionStatus, attributes: Attributes) -> i64 {
+        self.close_with(status, attributes, |_| {})
+    }
+
+    /// As [`close`](Self::close), for an event that `complete` furnishes with links.
+    pub fn close_with(
+        &mut self,
+        status: WorkflowExecutionStatus,
+        attributes: Attributes,
+        complete: impl FnOnce(&mut HistoryEvent),
+    ) -> i64 {
         assert!(self.run.is_open(), "a run closes once");
         assert!(
             self.run.buffered.is_empty(),
             "nothing follows the closing event"
         );
         self.drop_workflow_task();
-        let id = self.event(attributes);
+        let id = self.event_with(attributes, complete);
         self.run.head.status = status as i32;
         self.run.head.close_time = self.cx.now.0;
         self.run.head.delete_time = if self.run.head.delete_on_close {
