@@ -2,6 +2,10 @@
 
 mod api;
 mod namespace;
+mod namespaces;
 
 pub use api::{Call, Engine};
 pub use namespace::Namespace;
+pub use namespaces::{
+    BadBinary, DeleteHook, NamespaceRecord, Namespaces, SYSTEM_NAMESPACE, SYSTEM_SHARD,
+};

@@ -1,0 +1,186 @@
+//! The server: its services on a port, until it is told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use steadfast_engine::{Engine, Namespaces};
+use steadfast_protocol::DESCRIPTORS;
+use steadfast_protocol::operatorservice::operator_service_server::OperatorServiceServer;
+use steadfast_protocol::testservice::test_service_server::TestServiceServer;
+use steadfast_protocol::workflowservice::workflow_service_server::WorkflowServiceServer;
+use steadfast_visibility::VisibilityStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::codec::CompressionEncoding::Gzip;
+use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::frontend::Frontend;
+use crate::gate::{Gate, REQUEST_BYTES_MAX};
+use crate::metrics::RequestMetrics;
+
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection is asked to end after this long, so that clients spread anew; its calls may end in their own time.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
+/// Polls of one worker share a connection: many more than HTTP/2 servers allow by default.
+const STREAMS_PER_CONNECTION_MAX: u32 = 1 << 16;
+/// How long calls may go on once the server stops.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(3);
+
+const HEALTH_NAMES: [&str; 2] = ["", "temporal.api.workflowservice.v1.WorkflowService"];
+
+/// What a server is made of.
+pub struct Parts {
+    /// Who runs the executions.
+    pub engine: Engine,
+    /// The namespaces.
+    pub namespaces: Arc<Namespaces>,
+    /// Who knows all runs.
+    pub visibility: Arc<dyn VisibilityStore>,
+    /// What is counted, by this server and by those who registered their metrics before.
+    pub registry: Registry,
+}
+
+/// The gRPC services of one node.
+pub struct Server {
+    parts: Parts,
+    metrics: Arc<RequestMetrics>,
+}
+
+impl Server {
+    /// Of these parts; it does not listen yet.
+    pub fn new(mut parts: Parts) -> Self {
+        let metrics = Arc::new(RequestMetrics::new());
+        parts.registry.register_collector(Box::new(metrics.clone()));
+        Self { parts, metrics }
+    }
+
+    /// Serves on `listener` until `stop` completes: then says that it is not serving, ends the long polls, lets the
+    /// other calls end for a few seconds, and returns.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        metrics_listener: Option<TcpListener>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        let (drain, draining) = watch::channel(false);
+        let health = HealthReporter::new();
+        for name in HEALTH_NAMES {
+            health
+                .set_service_status(name, ServingStatus::Serving)
+                .await;
+        }
+        let registry = Arc::new(Mutex::new(self.parts.registry));
+        let frontend = Frontend {
+            engine: self.parts.engine,
+            namespaces: self.parts.namespaces,
+            visibility: self.parts.visibility,
+            address: address.to_string().into(),
+            draining: draining.clone(),
+        };
+        let gate = Gate::new(
+            WorkflowServiceServer::new(frontend.clone())
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+            others(frontend, &health)?,
+            self.metrics,
+        );
+        if let Some(listener) = metrics_listener {
+            tokio::spawn(crate::pages::serve(
+                listener,
+                crate::pages::metrics(registry),
+                draining.clone(),
+            ));
+        }
+
+        let mut stopping = draining.clone();
+        let serving = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .max_connection_age(CONNECTION_AGE_MAX)
+            .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+            .serve_with_incoming_shutdown(
+                gate,
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                async move {
+                    // An error means that the sender is gone, and the server with it.
+                    let _ = stopping.wait_for(|draining| *draining).await;
+                },
+            );
+        tokio::pin!(serving);
+        tokio::select! {
+            outcome = &mut serving => return outcome.map_err(io::Error::other),
+            () = stop => {}
+        }
+        tracing::info!("stopping");
+        for name in HEALTH_NAMES {
+            health
+                .set_service_status(name, ServingStatus::NotServing)
+                .await;
+        }
+        drain.send_replace(true);
+        match tokio::time::timeout(DRAIN_TIME_MAX, serving).await {
+            Ok(outcome) => outcome.map_err(io::Error::other),
+            Err(_) => {
+                tracing::info!("some calls did not end in time");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The services that are seldom called.
+fn others(frontend: Frontend, health: &HealthReporter) -> io::Result<Routes> {
+    let health = tonic_health::pb::health_server::HealthServer::new(
+        tonic_health::server::HealthService::from_health_reporter(health.clone()),
+    );
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(Routes::default()
+        .add_service(
+            OperatorServiceServer::new(frontend.clone())
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            TestServiceServer::new(frontend)
+                .accept_compressed(Gzip)
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(health)
+        .add_service(reflection().build_v1().map_err(io::Error::other)?)
+        .add_service(reflection().build_v1alpha().map_err(io::Error::other)?)
+        .prepare())
+}
+
+/// All metrics as Prometheus reads them.
+pub(crate) fn metrics_text(registry: &Mutex<Registry>) -> String {
+    let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut text = String::new();
+    if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &registry) {
+        tracing::error!(%error, "the metrics could not be written");
+    }
+    text
+}
+
+/// The address in the form that people and clients use.
+pub fn shown_address(address: SocketAddr) -> String {
+    if address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}

@@ -1,0 +1,136 @@
+//! WorkflowService: which RPC goes where.
+
+use steadfast_protocol::workflowservice as wf;
+use steadfast_protocol::workflowservice::workflow_service_server::WorkflowService;
+use tonic::{Request, Response, Status};
+
+use crate::frontend::{Frontend, stopping};
+use crate::history::present_to_old_clients;
+use crate::status::status;
+
+macro_rules! workflow_service {
+    (
+        engine { $($plain:ident: $plain_request:ident => $plain_response:ident;)* }
+        polls { $($poll:ident: $poll_request:ident => $poll_response:ident;)* }
+        here { $($own:ident: $own_request:ident => $own_response:ident;)* }
+    ) => {
+        #[tonic::async_trait]
+        impl WorkflowService for Frontend {
+            $(async fn $plain(
+                &self,
+                request: Request<wf::$plain_request>,
+            ) -> Result<Response<wf::$plain_response>, Status> {
+                let (call, request) = self.admit(request)?;
+                self.engine.$plain(call, request).await.map(Response::new).map_err(status)
+            })*
+
+            // When the server stops, polls end as if there had been no task.
+            $(async fn $poll(
+                &self,
+                request: Request<wf::$poll_request>,
+            ) -> Result<Response<wf::$poll_response>, Status> {
+                let (call, request) = self.admit(request)?;
+                match self.until_stopping(self.engine.$poll(call, request)).await {
+                    Some(answer) => answer.map(Response::new).map_err(status),
+                    None => Ok(Response::new(wf::$poll_response::default())),
+                }
+            })*
+
+            $(async fn $own(
+                &self,
+                request: Request<wf::$own_request>,
+            ) -> Result<Response<wf::$own_response>, Status> {
+                Frontend::$own(self, request.into_inner()).await.map(Response::new)
+            })*
+
+            async fn query_workflow(
+                &self,
+                request: Request<wf::QueryWorkflowRequest>,
+            ) -> Result<Response<wf::QueryWorkflowResponse>, Status> {
+                let (call, request) = self.admit(request)?;
+                self.until_stopping(self.engine.query_workflow(call, request))
+                    .await
+                    .unwrap_or_else(|| Err(stopping()))
+                    .map(Response::new)
+                    .map_err(status)
+            }
+
+            async fn get_workflow_execution_history(
+                &self,
+                request: Request<wf::GetWorkflowExecutionHistoryRequest>,
+            ) -> Result<Response<wf::GetWorkflowExecutionHistoryResponse>, Status> {
+                let follows_runs = follows_next_run_id(&request);
+                let (call, request) = self.admit(request)?;
+                let filter = request.history_event_filter_type();
+                let mut answer = self
+                    .until_stopping(self.engine.get_workflow_execution_history(call, request))
+                    .await
+                    .unwrap_or_else(|| Err(stopping()))
+                    .map_err(status)?;
+                if !follows_runs {
+                    present_to_old_clients(filter, &mut answer);
+                }
+                Ok(Response::new(answer))
+            }
+        }
+    };
+}
+
+workflow_service! {
+    engine {
+        start_workflow_execution: StartWorkflowExecutionRequest => StartWorkflowExecutionResponse;
+        signal_with_start_workflow_execution: SignalWithStartWorkflowExecutionRequest => SignalWithStartWorkflowExecutionResponse;
+        signal_workflow_execution: SignalWorkflowExecutionRequest => SignalWorkflowExecutionResponse;
+        request_cancel_workflow_execution: RequestCancelWorkflowExecutionRequest => RequestCancelWorkflowExecutionResponse;
+        terminate_workflow_execution: TerminateWorkflowExecutionRequest => TerminateWorkflowExecutionResponse;
+        delete_workflow_execution: DeleteWorkflowExecutionRequest => DeleteWorkflowExecutionResponse;
+        describe_workflow_execution: DescribeWorkflowExecutionRequest => DescribeWorkflowExecutionResponse;
+        get_workflow_execution_history_reverse: GetWorkflowExecutionHistoryReverseRequest => GetWorkflowExecutionHistoryReverseResponse;
+        respond_workflow_task_completed: RespondWorkflowTaskCompletedRequest => RespondWorkflowTaskCompletedResponse;
+        respond_workflow_task_failed: RespondWorkflowTaskFailedRequest => RespondWorkflowTaskFailedResponse;
+        respond_query_task_completed: RespondQueryTaskCompletedRequest => RespondQueryTaskCompletedResponse;
+        reset_sticky_task_queue: ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse;
+        shutdown_worker: ShutdownWorkerRequest => ShutdownWorkerResponse;
+        record_activity_task_heartbeat: RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse;
+        record_activity_task_heartbeat_by_id: RecordActivityTaskHeartbeatByIdRequest => RecordActivityTaskHeartbeatByIdResponse;
+        respond_activity_task_completed: RespondActivityTaskCompletedRequest => RespondActivityTaskCompletedResponse;
+        respond_activity_task_completed_by_id: RespondActivityTaskCompletedByIdRequest => RespondActivityTaskCompletedByIdResponse;
+        respond_activity_task_failed: RespondActivityTaskFailedRequest => RespondActivityTaskFailedResponse;
+        respond_activity_task_failed_by_id: RespondActivityTaskFailedByIdRequest => RespondActivityTaskFailedByIdResponse;
+        respond_activity_task_canceled: RespondActivityTaskCanceledRequest => RespondActivityTaskCanceledResponse;
+        respond_activity_task_canceled_by_id: RespondActivityTaskCanceledByIdRequest => RespondActivityTaskCanceledByIdResponse;
+        describe_task_queue: DescribeTaskQueueRequest => DescribeTaskQueueResponse;
+    }
+    polls {
+        poll_workflow_task_queue: PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse;
+        poll_activity_task_queue: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse;
+    }
+    here {
+        get_system_info: GetSystemInfoRequest => GetSystemInfoResponse;
+        get_cluster_info: GetClusterInfoRequest => GetClusterInfoResponse;
+        get_search_attributes: GetSearchAttributesRequest => GetSearchAttributesResponse;
+        register_namespace: RegisterNamespaceRequest => RegisterNamespaceResponse;
+        describe_namespace: DescribeNamespaceRequest => DescribeNamespaceResponse;
+        list_namespaces: ListNamespacesRequest => ListNamespacesResponse;
+        update_namespace: UpdateNamespaceRequest => UpdateNamespaceResponse;
+        deprecate_namespace: DeprecateNamespaceRequest => DeprecateNamespaceResponse;
+        list_workflow_executions: ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse;
+        scan_workflow_executions: ScanWorkflowExecutionsRequest => ScanWorkflowExecutionsResponse;
+        count_workflow_executions: CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse;
+        list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
+        list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
+        record_worker_heartbeat: RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse;
+    }
+}
+
+/// Whether the client says that it looks for the next run of a chain itself.
+fn follows_next_run_id<T>(request: &Request<T>) -> bool {
+    let features = request.metadata().get("supported-features");
+    features
+        .and_then(|features| features.to_str().ok())
+        .is_some_and(|features| {
+            features
+                .split(',')
+                .any(|one| one.trim() == "follows-next-run-id")
+        })
+}
