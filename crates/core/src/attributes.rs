@@ -1,6 +1,130 @@
 //! Memo and search attributes of a run.
 
-use crate::execution::Execution;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
-/// Notes in the search attribute `BuildIds` that a worker of this build completed a workflow task.
-pub(crate) fn note_build_id(_run: &mut Execution, _build_id: &str) {}
+use prost::Message;
+use steadfast_protocol::common::{Payload, SearchAttributes};
+
+use crate::execution::Execution;
+use crate::limits;
+
+/// Search attribute that names the worker builds which completed workflow tasks of a run.
+const BUILD_IDS: &str = "BuildIds";
+/// Stands in it for all workers that do not use versioning.
+const UNVERSIONED: &str = "unversioned";
+
+/// Notes in the search attribute `BuildIds` that a worker of this build completed a workflow task. The build id may be
+/// empty; the oldest notes go when there are too many.
+pub(crate) fn note_build_id(run: &mut Execution, build_id: &str) {
+    let noted = &mut run.head.build_ids;
+    let before = noted.len();
+    if noted.is_empty() {
+        noted.push(UNVERSIONED.to_owned());
+    }
+    if !build_id.is_empty() && !noted.iter().any(|entry| is_build(entry, build_id)) {
+        if noted.len() == limits::BUILD_IDS_MAX {
+            noted.remove(1);
+        }
+        noted.push(format!("{UNVERSIONED}:{build_id}"));
+    } else if noted.len() == before {
+        return;
+    }
+    let value = keyword_list(noted);
+    run.head
+        .search_attributes
+        .insert(BUILD_IDS.to_owned(), value);
+}
+
+fn is_build(entry: &str, build_id: &str) -> bool {
+    let rest = entry.strip_prefix(UNVERSIONED);
+    rest.and_then(|rest| rest.strip_prefix(':')) == Some(build_id)
+}
+
+/// A search attribute of type KeywordList.
+fn keyword_list(entries: &[String]) -> Payload {
+    let mut json = String::from("[");
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        write_json_string(&mut json, entry);
+    }
+    json.push(']');
+    let mut payload = json_payload(json);
+    let kind = b"KeywordList".to_vec();
+    payload.metadata.insert("type".to_owned(), kind.into());
+    payload
+}
+
+/// A payload that holds `text` as a JSON string.
+pub(crate) fn json_string(text: &str) -> Payload {
+    let mut json = String::new();
+    write_json_string(&mut json, text);
+    json_payload(json)
+}
+
+fn json_payload(json: String) -> Payload {
+    let encoding = b"json/plain".to_vec();
+    Payload {
+        metadata: BTreeMap::from([("encoding".to_owned(), encoding.into())]),
+        data: json.into_bytes().into(),
+        ..Default::default()
+    }
+}
+
+fn write_json_string(json: &mut String, text: &str) {
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            control if (control as u32) < 0x20 => {
+                write!(json, "\\u{:04x}", control as u32).expect("a string takes what is written");
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+}
+
+/// Takes upserted search attributes over: `kept` are those of `upserted` that have a value; the others are removed.
+pub(crate) fn upsert_search_attributes(
+    run: &mut Execution,
+    upserted: &SearchAttributes,
+    kept: SearchAttributes,
+) {
+    for name in upserted.indexed_fields.keys() {
+        if !kept.indexed_fields.contains_key(name) {
+            run.head.search_attributes.remove(name);
+        }
+    }
+    run.head.search_attributes.extend(kept.indexed_fields);
+}
+
+/// The memo after `upserted` is merged into it: what is empty or null is removed.
+pub(crate) fn merged_memo(
+    memo: &BTreeMap<String, Payload>,
+    upserted: &BTreeMap<String, Payload>,
+) -> BTreeMap<String, Payload> {
+    let mut merged = memo.clone();
+    for (name, value) in upserted {
+        if is_unset(value) {
+            merged.remove(name);
+        } else {
+            merged.insert(name.clone(), value.clone());
+        }
+    }
+    merged
+}
+
+fn is_unset(value: &Payload) -> bool {
+    let encoding = value.metadata.get("encoding");
+    value.data.is_empty() || encoding.is_some_and(|encoding| encoding.as_ref() == b"binary/null")
+}
+
+/// Bytes of names and payloads.
+pub(crate) fn fields_size(fields: &BTreeMap<String, Payload>) -> usize {
+    let field = |(name, value): (&String, &Payload)| name.len() + value.encoded_len();
+    fields.iter().map(field).sum()
+}

@@ -1,11 +1,22 @@
 //! What the parent of a child workflow records (server-semantics 6.2).
+//!
+//! The answers come back as inputs, at least once; the pending child decides whether they say anything new.
 
+use steadfast_protocol::common::{Header, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::StartChildWorkflowExecutionFailedCause;
-use steadfast_protocol::history::HistoryEvent;
+use steadfast_protocol::history::history_event::Attributes;
+use steadfast_protocol::history::{
+    ChildWorkflowExecutionCanceledEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
+    ChildWorkflowExecutionFailedEventAttributes, ChildWorkflowExecutionStartedEventAttributes,
+    ChildWorkflowExecutionTerminatedEventAttributes, ChildWorkflowExecutionTimedOutEventAttributes,
+    HistoryEvent, StartChildWorkflowExecutionFailedEventAttributes,
+};
 
 use crate::context::Context;
 use crate::execution::Execution;
-use crate::outcome::Outcome;
+use crate::outcome::{Effect, Outcome};
+use crate::record::Child;
+use crate::transition::Transition;
 
 /// How the last run of a child closed.
 pub struct ChildClose<'a> {
@@ -21,27 +32,220 @@ pub struct ChildClose<'a> {
     pub close_event: &'a HistoryEvent,
 }
 
-/// The child of this Initiated event runs. `None` if that is known already, or the run is closed.
+/// The child of this Initiated event exists, its first run is `run_id`. From now on its first workflow task may be
+/// scheduled, so that it cannot close before the parent knows of its start.
+///
+/// `None` if that is recorded already, or nobody waits for it any more.
 pub fn started(
-    _run: &mut Execution,
-    _cx: &Context<'_>,
-    _initiated_event_id: i64,
-    _run_id: &str,
+    run: &mut Execution,
+    cx: &Context<'_>,
+    initiated_event_id: i64,
+    run_id: &str,
 ) -> Option<Outcome> {
-    None
+    let child = pending(run, initiated_event_id)?;
+    if child.started_event_id != 0 {
+        return None;
+    }
+    let mut tx = Transition::new(run, cx);
+    record_started(&mut tx, &child, run_id);
+    tx.want_workflow_task();
+    Some(tx.finish())
+}
+
+fn pending(run: &Execution, initiated_event_id: i64) -> Option<Child> {
+    if !run.is_open() {
+        return None;
+    }
+    let child = run.children.get(&initiated_event_id)?;
+    Some(Child::clone(child))
+}
+
+fn record_started(tx: &mut Transition<'_>, child: &Child, run_id: &str) -> i64 {
+    let initiated_event_id = child.initiated_event_id;
+    let started_event_id = tx.event(Attributes::ChildWorkflowExecutionStartedEventAttributes(
+        ChildWorkflowExecutionStartedEventAttributes {
+            namespace: child.namespace.clone(),
+            namespace_id: child.namespace_id.clone(),
+            initiated_event_id,
+            workflow_execution: Some(execution(&child.workflow_id, run_id)),
+            workflow_type: Some(workflow_type(child)),
+            header: child.header.clone(),
+        },
+    ));
+    tx.put_child(Child {
+        run_id: run_id.to_owned(),
+        started_event_id,
+        header: None::<Header>,
+        ..child.clone()
+    });
+    tx.out
+        .effects
+        .push(Effect::ReleaseChild(initiated_event_id));
+    started_event_id
 }
 
 /// The child of this Initiated event can never be started. `None` if nobody waits for it any more.
 pub fn start_failed(
-    _run: &mut Execution,
-    _cx: &Context<'_>,
-    _initiated_event_id: i64,
-    _cause: StartChildWorkflowExecutionFailedCause,
+    run: &mut Execution,
+    cx: &Context<'_>,
+    initiated_event_id: i64,
+    cause: StartChildWorkflowExecutionFailedCause,
 ) -> Option<Outcome> {
-    None
+    let child = pending(run, initiated_event_id)?;
+    if child.started_event_id != 0 {
+        return None;
+    }
+    let mut tx = Transition::new(run, cx);
+    tx.remove_child(initiated_event_id);
+    tx.event(
+        Attributes::StartChildWorkflowExecutionFailedEventAttributes(
+            StartChildWorkflowExecutionFailedEventAttributes {
+                namespace: child.namespace.clone(),
+                namespace_id: child.namespace_id.clone(),
+                workflow_id: child.workflow_id.clone(),
+                workflow_type: Some(workflow_type(&child)),
+                cause: cause as i32,
+                control: child.control,
+                initiated_event_id,
+                ..Default::default()
+            },
+        ),
+    );
+    tx.want_workflow_task();
+    Some(tx.finish())
 }
 
-/// A child closed. `None` if it is not a pending child of this run.
-pub fn closed(_run: &mut Execution, _cx: &Context<'_>, _close: &ChildClose<'_>) -> Option<Outcome> {
-    None
+/// The last run of a child closed. It is accepted once, and only from the chain whose start was recorded; a start that
+/// is not recorded yet is recorded first.
+///
+/// `None` if it is not a pending child of this run.
+pub fn closed(run: &mut Execution, cx: &Context<'_>, close: &ChildClose<'_>) -> Option<Outcome> {
+    let child = pending(run, close.initiated_event_id)?;
+    if child.workflow_id != close.child_workflow_id {
+        return None;
+    }
+    let is_recorded = child.started_event_id != 0;
+    if is_recorded && child.run_id != close.child_first_run_id {
+        return None;
+    }
+    let attributes = close.close_event.attributes.as_ref()?;
+    // Looked at before anything changes: a run that only continues is not closed for its parent.
+    let result = ResultOf {
+        child: &child,
+        run_id: &close.child_run_id,
+    };
+    let mut event = result.event(attributes)?;
+    let mut tx = Transition::new(run, cx);
+    let started_event_id = if is_recorded {
+        child.started_event_id
+    } else {
+        record_started(&mut tx, &child, &close.child_first_run_id)
+    };
+    if let Some((_, reference)) = crate::event_type::started_reference(&mut event) {
+        *reference = started_event_id;
+    }
+    tx.event(event);
+    tx.remove_child(close.initiated_event_id);
+    tx.want_workflow_task();
+    Some(tx.finish())
+}
+
+/// The child, and the run that reports.
+struct ResultOf<'a> {
+    child: &'a Child,
+    run_id: &'a str,
+}
+
+impl ResultOf<'_> {
+    /// The parent's event for the child's last event; its Started event is still to be named.
+    fn event(&self, close: &Attributes) -> Option<Attributes> {
+        let child = self.child;
+        let namespace = child.namespace.clone();
+        let namespace_id = child.namespace_id.clone();
+        let workflow_execution = Some(execution(&child.workflow_id, self.run_id));
+        let workflow_type = Some(workflow_type(child));
+        let initiated_event_id = child.initiated_event_id;
+        let started_event_id = 0;
+        Some(match close {
+            Attributes::WorkflowExecutionCompletedEventAttributes(close) => {
+                Attributes::ChildWorkflowExecutionCompletedEventAttributes(
+                    ChildWorkflowExecutionCompletedEventAttributes {
+                        result: close.result.clone(),
+                        namespace,
+                        namespace_id,
+                        workflow_execution,
+                        workflow_type,
+                        initiated_event_id,
+                        started_event_id,
+                    },
+                )
+            }
+            Attributes::WorkflowExecutionFailedEventAttributes(close) => {
+                Attributes::ChildWorkflowExecutionFailedEventAttributes(
+                    ChildWorkflowExecutionFailedEventAttributes {
+                        failure: close.failure.clone(),
+                        namespace,
+                        namespace_id,
+                        workflow_execution,
+                        workflow_type,
+                        initiated_event_id,
+                        started_event_id,
+                        retry_state: close.retry_state,
+                    },
+                )
+            }
+            Attributes::WorkflowExecutionCanceledEventAttributes(close) => {
+                Attributes::ChildWorkflowExecutionCanceledEventAttributes(
+                    ChildWorkflowExecutionCanceledEventAttributes {
+                        details: close.details.clone(),
+                        namespace,
+                        namespace_id,
+                        workflow_execution,
+                        workflow_type,
+                        initiated_event_id,
+                        started_event_id,
+                    },
+                )
+            }
+            Attributes::WorkflowExecutionTimedOutEventAttributes(close) => {
+                Attributes::ChildWorkflowExecutionTimedOutEventAttributes(
+                    ChildWorkflowExecutionTimedOutEventAttributes {
+                        namespace,
+                        namespace_id,
+                        workflow_execution,
+                        workflow_type,
+                        initiated_event_id,
+                        started_event_id,
+                        retry_state: close.retry_state,
+                    },
+                )
+            }
+            Attributes::WorkflowExecutionTerminatedEventAttributes(_) => {
+                Attributes::ChildWorkflowExecutionTerminatedEventAttributes(
+                    ChildWorkflowExecutionTerminatedEventAttributes {
+                        namespace,
+                        namespace_id,
+                        workflow_execution,
+                        workflow_type,
+                        initiated_event_id,
+                        started_event_id,
+                    },
+                )
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn execution(workflow_id: &str, run_id: &str) -> WorkflowExecution {
+    WorkflowExecution {
+        workflow_id: workflow_id.to_owned(),
+        run_id: run_id.to_owned(),
+    }
+}
+
+fn workflow_type(child: &Child) -> WorkflowType {
+    WorkflowType {
+        name: child.workflow_type.clone(),
+    }
 }

@@ -36,6 +36,13 @@ pub trait Namespace {
     fn check_search_attributes(&self, attributes: &SearchAttributes) -> Result<(), String>;
     /// The search attributes as they are to be kept: those that say "unset" left out, types added.
     fn kept_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes;
+    /// The search attributes with their types added, those that say "unset" among them: how an upsert is recorded.
+    fn typed_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes {
+        let mut typed = attributes.clone();
+        let kept = self.kept_search_attributes(attributes);
+        typed.indexed_fields.extend(kept.indexed_fields);
+        typed
+    }
     /// The id of the namespace of that name, for commands that name another one.
     fn id_of(&self, name: &str) -> Option<String>;
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_protocol::common::{Payload, Payloads, Priority, RetryPolicy, WorkerVersionStamp};
+use steadfast_protocol::common::{
+    Header, Payload, Payloads, Priority, RetryPolicy, WorkerVersionStamp,
+};
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::workflow::ResetPointInfo;
 
@@ -97,6 +99,12 @@ pub struct Head {
     /// Whether the run is deleted as soon as it is closed.
     #[prost(bool, tag = "30")]
     pub delete_on_close: bool,
+    /// Worker builds that completed workflow tasks, as the search attribute `BuildIds` shows them.
+    #[prost(string, repeated, tag = "31")]
+    pub build_ids: Vec<String>,
+    /// Whether the first workflow task waits until the parent has recorded the start of this child.
+    #[prost(bool, tag = "32")]
+    pub awaits_release: bool,
 }
 
 /// A pending workflow task. Whether it is started lives in memory only.
@@ -280,6 +288,12 @@ pub struct Child {
     /// Request id of its start, so that a repeated start is recognised.
     #[prost(string, tag = "9")]
     pub create_request_id: String,
+    /// The command's own note, echoed if the start fails.
+    #[prost(string, tag = "10")]
+    pub control: String,
+    /// Header of its start, until the start is recorded.
+    #[prost(message, optional, tag = "11")]
+    pub header: Option<Header>,
 }
 
 /// A signal or a cancel request on its way to another execution.
