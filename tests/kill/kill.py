@@ -68,6 +68,7 @@ class Load:
         self.orders: dict[str, Acknowledged] = {}
         self.stopping = False
         self.repeated = 0
+        self.refused: list[str] = []
 
     async def insist(self, call, request):
         """Repeats a request, with the request id it has, until the server confirms it."""
@@ -80,8 +81,8 @@ class Load:
                 self.repeated += 1
                 await asyncio.sleep(0.05)
 
-    async def payloads(self, *values) -> Payloads:
-        return Payloads(payloads=await self.client.data_converter.encode(values))
+    async def payloads(self, value) -> Payloads:
+        return Payloads(payloads=await self.client.data_converter.encode([value]))
 
     async def start(self, id: str, queue: str) -> str:
         request = StartWorkflowExecutionRequest(
@@ -89,7 +90,7 @@ class Load:
             workflow_id=id,
             workflow_type=WorkflowType(name="Order"),
             task_queue=TaskQueue(name=queue),
-            input=await self.payloads(STEPS, SIGNALS),
+            input=await self.payloads([STEPS, SIGNALS]),
             # Short, since a task whose answer is lost with the server is only repeated after its timeout.
             workflow_task_timeout=Duration(seconds=2),
             request_id=str(uuid.uuid4()),
@@ -121,7 +122,11 @@ class Load:
         number = 0
         while not self.stopping:
             id = f"{queue}-{slot}-{number}"
-            await self.one_order(id, queue)
+            try:
+                await self.one_order(id, queue)
+            except RPCError as error:
+                self.refused.append(f"{id}: {error}")
+                return
             await self.closed(id)
             number += 1
 
@@ -145,8 +150,12 @@ async def connect(address: str) -> Client:
 
 async def kill_again_and_again(server: Server, cycles: int, chance: random.Random) -> None:
     for _ in range(cycles):
-        # Now and then during the start itself, when the server is recovering.
-        await asyncio.sleep(chance.uniform(0.02, 0.4) if chance.random() < 0.2 else chance.uniform(0.5, 3))
+        if chance.random() < 0.2:
+            # During the start, when the server is recovering.
+            await asyncio.sleep(chance.uniform(0.02, 0.4))
+        else:
+            await asyncio.to_thread(server.wait_listening)
+            await asyncio.sleep(chance.uniform(0.5, 3))
         server.kill()
         server.start()
 
@@ -181,12 +190,17 @@ class Findings:
         self.load = load
         self.lines = [tuple(line.split("\t")) for line in effects.read_text().splitlines()]
         self.histories: dict[str, list[HistoryEvent]] = {}
+        self.missing: list[str] = []
 
     async def fetch(self) -> None:
         for id in self.load.orders:
             for each in (id, f"{id}-part"):
-                history = await self.client.get_workflow_handle(each).fetch_history()
-                self.histories[each] = list(history.events)
+                try:
+                    history = await self.client.get_workflow_handle(each).fetch_history()
+                except RPCError as error:
+                    self.missing.append(f"{each}: {error}")
+                else:
+                    self.histories[each] = list(history.events)
 
     async def value(self, payloads: Payloads):
         return (await self.client.data_converter.decode(payloads.payloads))[0]
@@ -211,6 +225,7 @@ class Findings:
         return [
             f"{id} was confirmed as run {order.run_id}, but is {first.original_execution_run_id}"
             for id, order in self.load.orders.items()
+            if id in self.histories
             if (first := attributes(self.histories[id][0])).original_execution_run_id != order.run_id
         ]
 
@@ -230,7 +245,7 @@ class Findings:
         for id, order in self.load.orders.items():
             found = [
                 await self.value(attributes(event).input)
-                for event in self.histories[id]
+                for event in self.histories.get(id, [])
                 if kind_of(event) == "workflow_execution_signaled"
             ]
             if sorted(found) != sorted(order.signals):
@@ -269,11 +284,14 @@ class Findings:
 
     async def wrong_lists(self) -> list[str]:
         """The list of workflows must agree with the histories; it may lag behind a little."""
+        expected = Counter((id, "COMPLETED") for id in self.histories)
         for _ in range(50):
             counted = Counter()
-            async for run in self.client.list_workflows("WorkflowType IN ('Order', 'Part')"):
-                counted[run.id, run.status.name] += 1
-            expected = Counter((id, "COMPLETED") for id in self.histories)
+            try:
+                async for run in self.client.list_workflows("WorkflowType IN ('Order', 'Part')"):
+                    counted[run.id, run.status.name] += 1
+            except RPCError as error:
+                return [str(error)]
             if counted == expected:
                 return []
             await asyncio.sleep(0.2)
@@ -314,6 +332,9 @@ async def load_and_kill(server: Server, client: Client, cycles: int, seed: int) 
 async def judge(findings: Findings, checks: Checks) -> None:
     await findings.fetch()
     print(findings.extent())
+    checks.check("every worker had work", [name for name in WORKERS if not any(name in id for id in findings.histories)])
+    checks.check("no request was refused", findings.load.refused)
+    checks.check("every order and every part has a history", findings.missing)
     checks.check("every order has the right result", await findings.wrong_results())
     checks.check("every order is the run that was confirmed", findings.wrong_runs())
     checks.check("every confirmed signal is there exactly once", await findings.wrong_signals())

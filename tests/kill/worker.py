@@ -40,7 +40,9 @@ class Order:
         self.signals.append(value)
 
     @workflow.run
-    async def run(self, steps: int, signals: int) -> dict:
+    async def run(self, plan: list[int]) -> dict:
+        # One argument for both numbers: the Rust SDK takes no more.
+        steps, signals = plan
         part = await workflow.start_child_workflow(Part.run, "part", id=f"{workflow.info().workflow_id}-part")
         done: list[str] = []
         for step in range(steps):
