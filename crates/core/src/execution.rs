@@ -8,7 +8,7 @@ use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
 
 use crate::query::BufferedQuery;
-use crate::record::{Activity, Child, External, Head, Timer};
+use crate::record::{Activity, Child, External, Head, RequestId, Timer};
 use crate::time::Time;
 
 /// Names one run.
@@ -224,7 +224,7 @@ impl Execution {
             }
             return;
         }
-        if self.in_first_backoff() {
+        if self.in_first_backoff() && !self.head.awaits_release {
             let due = Time(self.head.execution_time);
             self.deadlines.insert((due, Deadline::FirstWorkflowTask));
         }
@@ -232,6 +232,15 @@ impl Execution {
         if let Some(due) = expirations.into_iter().filter(|due| *due != 0).min() {
             self.deadlines.insert((Time(due), Deadline::Run));
         }
+    }
+
+    /// Lets the run answer for a request; the oldest one is forgotten if there are too many.
+    pub fn remember_request(&mut self, request: RequestId) {
+        let ids = &mut self.head.request_ids;
+        if ids.len() == crate::limits::REQUEST_IDS_MAX {
+            ids.remove(0);
+        }
+        ids.push(request);
     }
 
     /// Sets a pending activity, and what is due because of it.

@@ -10,24 +10,36 @@
 )]
 
 pub mod activity;
+pub mod addressee;
 pub mod attributes;
 pub mod backoff;
+pub mod cancel;
+pub mod chain;
 pub mod child;
 pub mod close;
 pub mod command;
 pub mod completion;
 pub mod context;
+pub mod cron;
+pub mod describe;
+pub mod due;
 pub mod event_type;
 pub mod execution;
 pub mod external;
 pub mod failure;
 pub mod limits;
+pub mod options;
 pub mod outcome;
+pub mod policy;
 pub mod query;
 pub mod record;
 mod refusal;
 pub mod rows;
+pub mod signal;
+pub mod start;
+pub mod terminate;
 pub mod time;
+pub mod timeout;
 pub mod timer;
 pub mod transition;
 pub mod workflow_task;

@@ -239,34 +239,41 @@ pub fn fail(
 ///
 /// `None` if nothing is due.
 pub fn time_out(run: &mut Execution, cx: &Context<'_>) -> Option<Outcome> {
-    if run
-        .started_task
-        .as_ref()
-        .is_some_and(|task| task.deadline <= cx.now)
-    {
-        let mut tx = Transition::new(run, cx);
-        time_out_started(&mut tx);
-        return Some(tx.finish());
+    if !is_due(run, cx.now) {
+        return None;
     }
-    if run
-        .sticky_deadline
-        .is_some_and(|deadline| deadline <= cx.now)
-        && run.started_task.is_none()
-    {
-        let mut tx = Transition::new(run, cx);
-        let scheduled_event_id = tx.drop_workflow_task()?.0.scheduled_event_id;
-        tx.event(Attributes::WorkflowTaskTimedOutEventAttributes(
-            WorkflowTaskTimedOutEventAttributes {
-                scheduled_event_id,
-                timeout_type: TimeoutType::ScheduleToStart as i32,
-                ..Default::default()
-            },
-        ));
-        tx.run.head.sticky = None;
-        tx.schedule_workflow_task(1, None);
-        return Some(tx.finish());
+    let mut tx = Transition::new(run, cx);
+    time_out_due(&mut tx);
+    Some(tx.finish())
+}
+
+/// Whether something of the workflow task is due.
+pub(crate) fn is_due(run: &Execution, now: Time) -> bool {
+    match &run.started_task {
+        Some(started) => started.deadline <= now,
+        None => run.sticky_deadline.is_some_and(|due| due <= now),
     }
-    None
+}
+
+/// Does what is due of the workflow task.
+pub(crate) fn time_out_due(tx: &mut Transition<'_>) {
+    assert!(is_due(tx.run, tx.cx.now), "asked before");
+    if tx.run.is_task_started() {
+        time_out_started(tx);
+        return;
+    }
+    let (task, _) = tx
+        .drop_workflow_task()
+        .expect("a sticky deadline is of a pending task");
+    tx.event(Attributes::WorkflowTaskTimedOutEventAttributes(
+        WorkflowTaskTimedOutEventAttributes {
+            scheduled_event_id: task.scheduled_event_id,
+            timeout_type: TimeoutType::ScheduleToStart as i32,
+            ..Default::default()
+        },
+    ));
+    tx.run.head.sticky = None;
+    tx.schedule_workflow_task(1, None);
 }
 
 pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
