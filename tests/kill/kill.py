@@ -300,13 +300,14 @@ class Findings:
 
     async def not_replayed(self) -> list[str]:
         replayer = Replayer(workflows=[Order, Part], workflow_runner=UnsandboxedWorkflowRunner())
-        failed = []
-        for id, events in self.histories.items():
-            if "python" in id:
-                result = await replayer.replay_workflow(WorkflowHistory(id, events), raise_on_replay_failure=False)
-                if result.replay_failure:
-                    failed.append(f"{id}: {result.replay_failure}")
-        return failed
+
+        async def histories():
+            for id, events in self.histories.items():
+                if "python" in id:
+                    yield WorkflowHistory(id, events)
+
+        results = await replayer.replay_workflows(histories(), raise_on_replay_failure=False)
+        return [f"run {run_id}: {failure}" for run_id, failure in results.replay_failures.items()]
 
     def extent(self) -> str:
         retried = sum(int(line[4]) > 2 for line in self.lines if line[0] == "started")

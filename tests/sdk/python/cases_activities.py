@@ -12,7 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, TimeoutType, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
-from suite import Place, activities, case, eventually, history, of_kind, raises, same, workflows
+from suite import Place, activities, case, eventually, history, kind_of, of_kind, raises, same, seconds_between, workflows
 
 SHORT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), backoff_coefficient=1.0)
 # What asynchronous activities leave behind for the test: task tokens by workflow id.
@@ -308,6 +308,18 @@ async def activities_local(place: Place) -> None:
     events = await history(handle)
     same([marker.marker_name for marker in of_kind(events, "marker_recorded")], ["core_local_activity"] * 3)
     same(of_kind(events, "activity_task_scheduled"), [])
+
+
+@case
+async def activity_started_eagerly(place: Place) -> None:
+    """The first activities come with the answer to the workflow task: started in the moment they are scheduled."""
+    handle = await place.start(RunActivity.run, "echo", ["eager"], {})
+    same(await handle.result(), "eager")
+    events = await history(handle)
+    [scheduled] = [event for event in events if kind_of(event) == "activity_task_scheduled"]
+    [started] = [event for event in events if kind_of(event) == "activity_task_started"]
+    waited = seconds_between(scheduled, started)
+    assert 0 <= waited < 0.005, f"started {waited} s after it was scheduled"
 
 
 @case(uncached=True)
