@@ -26,6 +26,7 @@ public final class Main {
   private static final int TIME_LIMIT_SECONDS = 58;
 
   public static void main(String[] args) {
+    System.out.println(); // Maven may have begun the line with codes for colors
     endInTime();
     WorkflowServiceStubs service =
         WorkflowServiceStubs.newServiceStubs(
