@@ -28,6 +28,8 @@ pub const BUFFERED_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const TRANSITION_SIZE_MAX: usize = 4 * 1024 * 1024;
 /// Request ids remembered for a run; the oldest goes first.
 pub const REQUEST_IDS_MAX: usize = 25;
+/// A cron schedule, bytes.
+pub const CRON_SCHEDULE_LENGTH_MAX: usize = 1000;
 /// Failure of an activity attempt kept for the next one, bytes.
 pub const ACTIVITY_FAILURE_KEPT_MAX: usize = 4 * 1024;
 /// What is kept of a failure beyond that, bytes.
