@@ -1,10 +1,10 @@
-//! Memo and search attributes of a run.
+//! Memo, search attributes and priority of a run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use prost::Message;
-use steadfast_protocol::common::{Payload, SearchAttributes};
+use steadfast_protocol::common::{Payload, Priority, SearchAttributes};
 
 use crate::execution::Execution;
 use crate::limits;
@@ -127,4 +127,25 @@ fn is_unset(value: &Payload) -> bool {
 pub(crate) fn fields_size(fields: &BTreeMap<String, Payload>) -> usize {
     let field = |(name, value): (&String, &Payload)| name.len() + value.encoded_len();
     fields.iter().map(field).sum()
+}
+
+/// The priority of an activity or a child: its own fields where they are set, else those of its workflow.
+pub(crate) fn merged_priority(
+    own: Option<&Priority>,
+    inherited: Option<&Priority>,
+) -> Option<Priority> {
+    let (Some(own), Some(inherited)) = (own, inherited) else {
+        return own.or(inherited).cloned();
+    };
+    let mut merged = own.clone();
+    if merged.priority_key == 0 {
+        merged.priority_key = inherited.priority_key;
+    }
+    if merged.fairness_key.is_empty() {
+        merged.fairness_key = inherited.fairness_key.clone();
+    }
+    if merged.fairness_weight == 0.0 {
+        merged.fairness_weight = inherited.fairness_weight;
+    }
+    Some(merged)
 }

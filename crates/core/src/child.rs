@@ -3,7 +3,9 @@
 //! The answers come back as inputs, at least once; the pending child decides whether they say anything new.
 
 use steadfast_protocol::common::{Header, WorkflowExecution, WorkflowType};
-use steadfast_protocol::enums::StartChildWorkflowExecutionFailedCause;
+use steadfast_protocol::enums::{
+    StartChildWorkflowExecutionFailedCause, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{
     ChildWorkflowExecutionCanceledEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
@@ -11,11 +13,14 @@ use steadfast_protocol::history::{
     ChildWorkflowExecutionTerminatedEventAttributes, ChildWorkflowExecutionTimedOutEventAttributes,
     HistoryEvent, StartChildWorkflowExecutionFailedEventAttributes,
 };
+use steadfast_protocol::workflowservice::StartWorkflowExecutionRequest;
 
+use crate::attributes::merged_priority;
 use crate::context::Context;
 use crate::execution::Execution;
 use crate::outcome::{Effect, Outcome};
 use crate::record::Child;
+use crate::start::{FirstTask, Parent, StartParams};
 use crate::transition::Transition;
 
 /// How the last run of a child closed.
@@ -30,6 +35,71 @@ pub struct ChildClose<'a> {
     pub child_first_run_id: String,
     /// The last event of the last run.
     pub close_event: &'a HistoryEvent,
+}
+
+/// The start that `initiated`, an event of `parent`, asks for. The id of the new run is left to the caller.
+///
+/// The request id is the same each time, so that a repeated start is recognised.
+pub fn start_params(
+    parent: &Execution,
+    parent_namespace_name: &str,
+    initiated: &HistoryEvent,
+) -> StartParams {
+    let Some(Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(wanted)) =
+        initiated.attributes.clone()
+    else {
+        unreachable!("a child is started from its Initiated event");
+    };
+    let (reuse, conflict) = match wanted.workflow_id_reuse_policy() {
+        WorkflowIdReusePolicy::TerminateIfRunning => (
+            WorkflowIdReusePolicy::AllowDuplicate,
+            WorkflowIdConflictPolicy::TerminateExisting,
+        ),
+        given => (given, WorkflowIdConflictPolicy::Fail),
+    };
+    let key = &parent.key;
+    let own = execution(&key.workflow_id, &key.run_id);
+    let started = parent.start_attributes();
+    StartParams {
+        request: StartWorkflowExecutionRequest {
+            namespace: wanted.namespace,
+            workflow_id: wanted.workflow_id,
+            workflow_type: wanted.workflow_type,
+            task_queue: wanted.task_queue,
+            input: wanted.input,
+            workflow_execution_timeout: wanted.workflow_execution_timeout,
+            workflow_run_timeout: wanted.workflow_run_timeout,
+            workflow_task_timeout: wanted.workflow_task_timeout,
+            request_id: request_id(&key.run_id, initiated.event_id),
+            workflow_id_reuse_policy: reuse as i32,
+            workflow_id_conflict_policy: conflict as i32,
+            retry_policy: wanted.retry_policy,
+            cron_schedule: wanted.cron_schedule,
+            memo: wanted.memo,
+            search_attributes: wanted.search_attributes,
+            header: wanted.header,
+            user_metadata: initiated.user_metadata.clone(),
+            versioning_override: wanted.versioning_override,
+            priority: merged_priority(wanted.priority.as_ref(), started.priority.as_ref()),
+            ..Default::default()
+        },
+        parent: Some(Parent {
+            namespace: parent_namespace_name.to_owned(),
+            namespace_id: key.namespace_id.clone(),
+            workflow_id: key.workflow_id.clone(),
+            run_id: key.run_id.clone(),
+            initiated_event_id: initiated.event_id,
+            initiated_event_version: initiated.version,
+        }),
+        root: Some(started.root_workflow_execution.clone().unwrap_or(own)),
+        first_task: FirstTask::WhenReleased,
+        ..Default::default()
+    }
+}
+
+/// The request id of a child's start.
+pub(crate) fn request_id(parent_run_id: &str, initiated_event_id: i64) -> String {
+    format!("{parent_run_id}:{initiated_event_id}:0")
 }
 
 /// The child of this Initiated event exists, its first run is `run_id`. From now on its first workflow task may be

@@ -144,28 +144,16 @@ impl<'a> Transition<'a> {
         first.is_some_and(|(row, _)| *row < self.buffered_rows_before)
     }
 
-    /// Takes the first buffered event away for which `matches` holds. Returns whether there was one.
-    pub fn remove_buffered(&mut self, matches: impl Fn(&HistoryEvent) -> bool) -> bool {
-        let position = (self.run.buffered.iter()).position(|(_, event)| matches(event));
-        let Some(position) = position else {
-            return false;
-        };
+    /// Takes the first buffered event back for which `matches` holds.
+    pub fn remove_buffered(
+        &mut self,
+        matches: impl Fn(&HistoryEvent) -> bool,
+    ) -> Option<Arc<HistoryEvent>> {
+        let position = (self.run.buffered.iter()).position(|(_, event)| matches(event))?;
         let (row, event) = self.run.buffered.remove(position);
         self.run.buffered_bytes -= event.encoded_len();
         self.forget_buffered(row);
-        true
-    }
-
-    /// Drops the events that this transition buffered: the run closes, nobody will see them.
-    pub fn discard_own_buffered(&mut self) {
-        assert!(
-            !self.has_earlier_buffered(),
-            "what others buffered must reach the history"
-        );
-        self.run.buffered_bytes = 0;
-        for (row, _) in std::mem::take(&mut self.run.buffered) {
-            self.forget_buffered(row);
-        }
+        Some(event)
     }
 
     /// A row that this very transition added was never stored: nothing to delete.
