@@ -167,8 +167,12 @@ class RunningServer:
             self.failed = 1
             print(f"FAIL server: {wrong}")
 
-    def show_log(self) -> None:
-        print(f"--- the end of the server's log ({self.server.log})\n{self.server.tail()}\n---")
+    def leave(self, failed: int) -> None:
+        """Shows the log and keeps the files if something failed."""
+        if failed:
+            print(f"--- the end of the server's log ({self.server.log})\n{self.server.tail()}\n---")
+        else:
+            shutil.rmtree(self.folder)
 
 
 def run_program(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, int]:
@@ -216,8 +220,7 @@ def sdk(only: list[str]) -> tuple[int, int]:
             passed += counts[0]
             failed += counts[1]
     failed += running.failed
-    if failed:
-        running.show_log()
+    running.leave(failed)
     return passed, failed
 
 
@@ -244,8 +247,7 @@ def golden(only: list[str]) -> tuple[int, int]:
         state = "still fails" if results[name] else f"passes: add it to {listed.name}"
         print(f"not listed: {name} {state}")
     failed = len(unexpected) + running.failed
-    if failed:
-        running.show_log()
+    running.leave(failed)
     return len(expected & set(results)) - len(unexpected) + len(missing), failed
 
 

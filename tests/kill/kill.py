@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -380,6 +381,8 @@ async def main(cycles: int, seed: int) -> int:
         checks.check("the server ends well and has logged no trouble", server.stop())
     if checks.failed:
         print(f"--- the end of the server's log\n{server.tail()}\n---")
+    else:
+        shutil.rmtree(folder)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 

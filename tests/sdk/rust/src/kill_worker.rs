@@ -15,14 +15,20 @@ use std::{
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, RetryPolicy, Url};
 use temporalio_macros::{activities, workflow, workflow_methods};
 use temporalio_sdk::{
-    ActivityOptions, ChildWorkflowOptions, Runtime, SyncWorkflowContext, Worker, WorkerOptions, WorkflowContext, WorkflowResult,
+    ActivityOptions, ChildWorkflowOptions, Runtime, SyncWorkflowContext, Worker, WorkerOptions,
+    WorkflowContext, WorkflowResult,
     activities::{ActivityContext, ActivityError},
 };
 
 fn activity_options() -> ActivityOptions {
     // Short, since an attempt whose answer is lost with the server is only repeated after its timeout.
     ActivityOptions::with_start_to_close_timeout(Duration::from_secs(3))
-        .retry_policy(RetryPolicy::builder().initial_interval(Duration::from_millis(100)).backoff_coefficient(1.0).build())
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(Duration::from_millis(100))
+                .backoff_coefficient(1.0)
+                .build(),
+        )
         .build()
 }
 
@@ -37,7 +43,10 @@ impl Effects {
         let workflow_id = info.workflow_id.as_deref().context("no workflow id")?;
         let run_id = info.workflow_run_id.as_deref().context("no run id")?;
         // One write of one short line: lines of several attempts do not mix.
-        let line = format!("{what}\t{workflow_id}\t{run_id}\t{}\t{}\n", info.activity_id, info.attempt);
+        let line = format!(
+            "{what}\t{workflow_id}\t{run_id}\t{}\t{}\n",
+            info.activity_id, info.attempt
+        );
         (&self.file).write_all(line.as_bytes())?;
         Ok(())
     }
@@ -46,7 +55,11 @@ impl Effects {
 #[activities]
 impl Effects {
     #[activity(name = "record")]
-    pub async fn record(self: Arc<Self>, context: ActivityContext, label: String) -> Result<String, ActivityError> {
+    pub async fn record(
+        self: Arc<Self>,
+        context: ActivityContext,
+        label: String,
+    ) -> Result<String, ActivityError> {
         self.append("started", &context)?;
         tokio::time::sleep(Duration::from_millis(20)).await;
         if label.starts_with("flaky") && context.info().attempt == 1 {
@@ -66,7 +79,9 @@ impl Part {
     #[run(name = "Part")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, label: String) -> WorkflowResult<String> {
         ctx.timer(Duration::from_millis(50)).await;
-        Ok(ctx.execute_activity(Effects::record, label, activity_options()).await?)
+        Ok(ctx
+            .execute_activity(Effects::record, label, activity_options())
+            .await?)
     }
 }
 
@@ -87,20 +102,32 @@ pub struct Order {
 #[workflow_methods]
 impl Order {
     #[run(name = "Order")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, (steps, signals): (usize, usize)) -> WorkflowResult<Outcome> {
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        (steps, signals): (usize, usize),
+    ) -> WorkflowResult<Outcome> {
         let options = ChildWorkflowOptions::workflow_id(format!("{}-part", ctx.workflow_id()));
-        let part = ctx.start_child_workflow(Part::run, "part".to_owned(), options).await?;
+        let part = ctx
+            .start_child_workflow(Part::run, "part".to_owned(), options)
+            .await?;
         let mut done = Vec::new();
         for step in 0..steps {
             // The first attempt of a flaky one fails.
-            let plain = ctx.execute_activity(Effects::record, format!("step {step}"), activity_options());
-            let flaky = ctx.execute_activity(Effects::record, format!("flaky {step}"), activity_options());
+            let plain =
+                ctx.execute_activity(Effects::record, format!("step {step}"), activity_options());
+            let flaky =
+                ctx.execute_activity(Effects::record, format!("flaky {step}"), activity_options());
             let (plain, flaky) = join(plain, flaky).await;
             done.extend([plain?, flaky?]);
             ctx.timer(Duration::from_millis(100)).await;
         }
-        ctx.wait_condition(|order| order.signals.len() >= signals).await?;
-        Ok(Outcome { steps: done, part: part.result().await?, signals: ctx.state(|order| order.signals.clone()) })
+        ctx.wait_condition(|order| order.signals.len() >= signals)
+            .await?;
+        Ok(Outcome {
+            steps: done,
+            part: part.result().await?,
+            signals: ctx.state(|order| order.signals.clone()),
+        })
     }
 
     #[signal(name = "note")]

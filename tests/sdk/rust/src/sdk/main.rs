@@ -15,7 +15,10 @@ use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use place::{Case, Place};
 use std::{cell::Cell, str::FromStr, time::Duration};
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflowHandle, Url, WorkflowExecutionInfo};
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflowHandle, Url,
+    WorkflowExecutionInfo,
+};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions},
@@ -60,7 +63,12 @@ struct Workers {
 }
 
 impl Workers {
-    fn start(client: &Client, task_queue: &str, max_cached_workflows: usize, sticky_timeout: Duration) -> Result<Self> {
+    fn start(
+        client: &Client,
+        task_queue: &str,
+        max_cached_workflows: usize,
+        sticky_timeout: Duration,
+    ) -> Result<Self> {
         let runtime = Runtime::from_current_tokio(Default::default())?;
         let options = register_workflows!(WorkerOptions::new(task_queue))
             .register_activities(activities::Acts)
@@ -93,7 +101,9 @@ struct Report {
 
 impl Report {
     async fn attempt(&self, name: &str, work: impl Future<Output = Result<()>>) {
-        let result = tokio::time::timeout(TIME_PER_CASE, work).await.unwrap_or_else(|_| Err(anyhow::anyhow!("no end within {TIME_PER_CASE:?}")));
+        let result = tokio::time::timeout(TIME_PER_CASE, work)
+            .await
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("no end within {TIME_PER_CASE:?}")));
         match result {
             Ok(()) => {
                 self.passed.set(self.passed.get() + 1);
@@ -107,11 +117,24 @@ impl Report {
     }
 }
 
-async fn run_cases(report: &Report, place: &Place, cases: Vec<&Case>, max_cached_workflows: usize, suffix: &str) -> Result<()> {
-    let worker = Workers::start(&place.client, &place.task_queue, max_cached_workflows, Duration::from_secs(10))?;
+async fn run_cases(
+    report: &Report,
+    place: &Place,
+    cases: Vec<&Case>,
+    max_cached_workflows: usize,
+    suffix: &str,
+) -> Result<()> {
+    let worker = Workers::start(
+        &place.client,
+        &place.task_queue,
+        max_cached_workflows,
+        Duration::from_secs(10),
+    )?;
     stream::iter(cases)
         .for_each_concurrent(CASES_AT_ONCE, |case| async move {
-            report.attempt(&format!("{}{suffix}", case.name), (case.run)(place)).await;
+            report
+                .attempt(&format!("{}{suffix}", case.name), (case.run)(place))
+                .await;
         })
         .await;
     worker.stop().await
@@ -120,16 +143,25 @@ async fn run_cases(report: &Report, place: &Place, cases: Vec<&Case>, max_cached
 /// Every history the cases left behind must be accepted by the SDK's replayer.
 async fn replay(places: &[&Place]) -> Result<()> {
     let client = &places[0].client;
-    let queues: Vec<String> = places.iter().map(|place| format!("TaskQueue = '{}'", place.task_queue)).collect();
+    let queues: Vec<String> = places
+        .iter()
+        .map(|place| format!("TaskQueue = '{}'", place.task_queue))
+        .collect();
     let query = queues.join(" OR ");
     // The list may lag behind a little: wait until it does not change any more.
     let last = Cell::new(0);
     place::eventually(async || {
-        let now = client.count_workflows(query.as_str(), Default::default()).await?.count();
+        let now = client
+            .count_workflows(query.as_str(), Default::default())
+            .await?
+            .count();
         Ok((last.replace(now) == now && now > 0).then_some(()))
     })
     .await?;
-    let runs: Vec<_> = client.list_workflows(query, Default::default()).try_collect().await?;
+    let runs: Vec<_> = client
+        .list_workflows(query, Default::default())
+        .try_collect()
+        .await?;
     let mut histories = Vec::new();
     for run in &runs {
         let info = WorkflowExecutionInfo::builder()
@@ -137,16 +169,28 @@ async fn replay(places: &[&Place]) -> Result<()> {
             .workflow_id(run.id())
             .run_id(run.run_id())
             .build();
-        histories.push(UntypedWorkflowHandle::new(client.clone(), info).fetch_history(Default::default()));
+        histories.push(
+            UntypedWorkflowHandle::new(client.clone(), info).fetch_history(Default::default()),
+        );
     }
-    let replayer = WorkflowReplayer::new(register_workflows!(WorkflowReplayerOptions::new()).build())?;
+    let replayer =
+        WorkflowReplayer::new(register_workflows!(WorkflowReplayerOptions::new()).build())?;
     let mut failures = Vec::new();
     for result in replayer.replay_workflows(histories).await? {
         if let Some(failure) = result.replay_failure {
-            failures.push(format!("{}: {failure}", result.history.workflow_id().unwrap_or("?")));
+            failures.push(format!(
+                "{}: {failure}",
+                result.history.workflow_id().unwrap_or("?")
+            ));
         }
     }
-    ensure!(failures.is_empty(), "{} of {} histories: {}", failures.len(), runs.len(), failures.join("; "));
+    ensure!(
+        failures.is_empty(),
+        "{} of {} histories: {}",
+        failures.len(),
+        runs.len(),
+        failures.join("; ")
+    );
     println!("# replayed {} histories", runs.len());
     Ok(())
 }
@@ -155,18 +199,45 @@ async fn run(names: Vec<String>) -> Result<bool> {
     let address = std::env::var("STEADFAST_ADDRESS").context("STEADFAST_ADDRESS")?;
     let namespace = std::env::var("STEADFAST_NAMESPACE").context("STEADFAST_NAMESPACE")?;
     let url = Url::from_str(&format!("http://{address}"))?;
-    let connection = Connection::connect(ConnectionOptions::new(url).identity("steadfast-sdk-tests").build()).await?;
+    let connection = Connection::connect(
+        ConnectionOptions::new(url)
+            .identity("steadfast-sdk-tests")
+            .build(),
+    )
+    .await?;
     let client = Client::new(connection, ClientOptions::new(namespace).build())?;
     visibility::add_search_attributes(&client).await?;
 
-    let all: Vec<Case> =
-        [activities::cases(), messages::cases(), children::cases(), runs::cases(), visibility::cases()].into_iter().flatten().collect();
-    let chosen: Vec<&Case> =
-        all.iter().filter(|case| names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()))).collect();
-    let without_cache = chosen.iter().copied().filter(|case| case.uncached).collect();
+    let all: Vec<Case> = [
+        activities::cases(),
+        messages::cases(),
+        children::cases(),
+        runs::cases(),
+        visibility::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let chosen: Vec<&Case> = all
+        .iter()
+        .filter(|case| {
+            names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()))
+        })
+        .collect();
+    let without_cache = chosen
+        .iter()
+        .copied()
+        .filter(|case| case.uncached)
+        .collect();
     let run = uuid::Uuid::new_v4().simple();
-    let cached = Place { client: client.clone(), task_queue: format!("rust-{run}") };
-    let uncached = Place { client, task_queue: format!("rust-uncached-{run}") };
+    let cached = Place {
+        client: client.clone(),
+        task_queue: format!("rust-{run}"),
+    };
+    let uncached = Place {
+        client,
+        task_queue: format!("rust-uncached-{run}"),
+    };
     let report = Report::default();
     let (first, second) = futures::future::join(
         run_cases(&report, &cached, chosen, 1000, ""),
@@ -175,14 +246,22 @@ async fn run(names: Vec<String>) -> Result<bool> {
     .await;
     first?;
     second?;
-    report.attempt("replay", replay(&[&cached, &uncached])).await;
-    println!("{} passed, {} failed", report.passed.get(), report.failed.get());
+    report
+        .attempt("replay", replay(&[&cached, &uncached]))
+        .await;
+    println!(
+        "{} passed, {} failed",
+        report.passed.get(),
+        report.failed.get()
+    );
     Ok(report.failed.get() == 0)
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let passed = LocalSet::new().run_until(run(std::env::args().skip(1).collect())).await?;
+    let passed = LocalSet::new()
+        .run_until(run(std::env::args().skip(1).collect()))
+        .await?;
     // Not by returning: pollers may still wait for the server.
     std::process::exit(if passed { 0 } else { 1 });
 }

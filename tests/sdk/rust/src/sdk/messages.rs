@@ -13,7 +13,10 @@ use temporalio_common::protos::temporal::api::{
     history::v1::{HistoryEvent, history_event::Attributes},
 };
 use temporalio_macros::{workflow, workflow_methods};
-use temporalio_sdk::{CancellableFuture, SyncWorkflowContext, TimerResult, WorkflowContext, WorkflowContextView, WorkflowResult};
+use temporalio_sdk::{
+    CancellableFuture, SyncWorkflowContext, TimerResult, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
+};
 
 #[workflow]
 #[derive(Default)]
@@ -22,9 +25,20 @@ pub struct Timers;
 #[workflow_methods]
 impl Timers {
     #[run]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, milliseconds: Vec<u64>) -> WorkflowResult<usize> {
-        let fired = join_all(milliseconds.iter().map(|duration| ctx.timer(Duration::from_millis(*duration)))).await;
-        Ok(fired.iter().filter(|result| **result == TimerResult::Fired).count())
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        milliseconds: Vec<u64>,
+    ) -> WorkflowResult<usize> {
+        let fired = join_all(
+            milliseconds
+                .iter()
+                .map(|duration| ctx.timer(Duration::from_millis(*duration))),
+        )
+        .await;
+        Ok(fired
+            .iter()
+            .filter(|result| **result == TimerResult::Fired)
+            .count())
     }
 }
 
@@ -75,7 +89,10 @@ impl Collect {
     }
 
     #[query]
-    pub fn broken(&self, _ctx: &WorkflowContextView) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn broken(
+        &self,
+        _ctx: &WorkflowContextView,
+    ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         Err("this query fails".into())
     }
 }
@@ -94,7 +111,9 @@ cases![
 ];
 
 async fn timers_fire_on_time(place: &Place) -> Result<()> {
-    let handle = place.start(Timers::run, vec![50, 500, 1000, 2000, 1000]).await?;
+    let handle = place
+        .start(Timers::run, vec![50, 500, 1000, 2000, 1000])
+        .await?;
     same!(handle.get_result(Default::default()).await?, 5);
     let events = history(&handle).await?;
     let mut started: HashMap<&str, &HistoryEvent> = HashMap::new();
@@ -108,11 +127,18 @@ async fn timers_fire_on_time(place: &Place) -> Result<()> {
                 fired += 1;
                 let start = started[timer.timer_id.as_str()];
                 same!(timer.started_event_id, start.event_id);
-                let Some(Attributes::TimerStartedEventAttributes(timer)) = &start.attributes else { continue };
-                let duration = timer.start_to_fire_timeout.map_or(0.0, |wanted| wanted.seconds as f64 + f64::from(wanted.nanos) / 1e9);
+                let Some(Attributes::TimerStartedEventAttributes(timer)) = &start.attributes else {
+                    continue;
+                };
+                let duration = timer.start_to_fire_timeout.map_or(0.0, |wanted| {
+                    wanted.seconds as f64 + f64::from(wanted.nanos) / 1e9
+                });
                 let waited = seconds_between(start, event);
                 // Never early; the margin above is for a busy machine.
-                ensure!(duration <= waited && waited < duration + 3.0, "a timer of {duration} s fired after {waited} s");
+                ensure!(
+                    duration <= waited && waited < duration + 3.0,
+                    "a timer of {duration} s fired after {waited} s"
+                );
             }
             _ => {}
         }
@@ -125,7 +151,13 @@ async fn timer_cancelled(place: &Place) -> Result<()> {
     let handle = place.start(CancelledTimer::run, ()).await?;
     same!(handle.get_result(Default::default()).await?, true);
     let events = history(&handle).await?;
-    same!((count(&events, EventType::TimerFired), count(&events, EventType::TimerCanceled)), (1, 1));
+    same!(
+        (
+            count(&events, EventType::TimerFired),
+            count(&events, EventType::TimerCanceled)
+        ),
+        (1, 1)
+    );
     Ok(())
 }
 
@@ -133,20 +165,37 @@ async fn signals_arrive_in_order(place: &Place) -> Result<()> {
     let handle = place.start(Collect::run, ()).await?;
     let values: Vec<String> = (0..25).map(|n| format!("value {n}")).collect();
     for value in &values {
-        handle.signal(Collect::add, value.clone(), Default::default()).await?;
+        handle
+            .signal(Collect::add, value.clone(), Default::default())
+            .await?;
     }
-    handle.signal(Collect::finish, (), Default::default()).await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     same!(handle.get_result(Default::default()).await?, values);
-    same!(count(&history(&handle).await?, EventType::WorkflowExecutionSignaled), 26);
+    same!(
+        count(
+            &history(&handle).await?,
+            EventType::WorkflowExecutionSignaled
+        ),
+        26
+    );
     Ok(())
 }
 
 async fn signals_at_the_same_time(place: &Place) -> Result<()> {
     let handle = place.start(Collect::run, ()).await?;
     let mut values: Vec<String> = (0..40).map(|n| format!("value {n:02}")).collect();
-    let sent = join_all(values.iter().map(|value| handle.signal(Collect::add, value.clone(), Default::default()))).await;
+    let sent = join_all(
+        values
+            .iter()
+            .map(|value| handle.signal(Collect::add, value.clone(), Default::default())),
+    )
+    .await;
     sent.into_iter().collect::<Result<Vec<()>, _>>()?;
-    handle.signal(Collect::finish, (), Default::default()).await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     let mut result = handle.get_result(Default::default()).await?;
     result.sort();
     values.sort();
@@ -159,10 +208,21 @@ async fn signal_before_first_task(place: &Place) -> Result<()> {
     let mut options = place.options("early");
     options.task_queue = place.new_id("later");
     let queue = options.task_queue.clone();
-    let handle = place.client.start_workflow(Collect::run, (), options).await?;
-    handle.signal(Collect::add, "early".to_owned(), Default::default()).await?;
-    handle.signal(Collect::finish, (), Default::default()).await?;
-    let kinds: Vec<EventType> = history(&handle).await?.iter().map(HistoryEvent::event_type).collect();
+    let handle = place
+        .client
+        .start_workflow(Collect::run, (), options)
+        .await?;
+    handle
+        .signal(Collect::add, "early".to_owned(), Default::default())
+        .await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
+    let kinds: Vec<EventType> = history(&handle)
+        .await?
+        .iter()
+        .map(HistoryEvent::event_type)
+        .collect();
     same!(
         kinds,
         [
@@ -181,60 +241,113 @@ async fn signal_with_start(place: &Place) -> Result<()> {
     let options = place.options("signal-with-start");
     let start = |value: &str| {
         let (options, value) = (options.clone(), value.to_owned());
-        place.client.signal_with_start_workflow(Collect::run, (), Collect::add, value, options)
+        place
+            .client
+            .signal_with_start_workflow(Collect::run, (), Collect::add, value, options)
     };
     let first = start("one").await?;
     start("two").await?;
-    first.signal(Collect::finish, (), Default::default()).await?;
+    first
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     same!(first.get_result(Default::default()).await?, ["one", "two"]);
-    let kinds: Vec<EventType> = history(&first).await?.iter().take(3).map(HistoryEvent::event_type).collect();
+    let kinds: Vec<EventType> = history(&first)
+        .await?
+        .iter()
+        .take(3)
+        .map(HistoryEvent::event_type)
+        .collect();
     same!(
         kinds,
-        [EventType::WorkflowExecutionStarted, EventType::WorkflowExecutionSignaled, EventType::WorkflowTaskScheduled]
+        [
+            EventType::WorkflowExecutionStarted,
+            EventType::WorkflowExecutionSignaled,
+            EventType::WorkflowTaskScheduled
+        ]
     );
     // Closed now: the same call starts another run.
     let again = start("three").await?;
-    again.signal(Collect::finish, (), Default::default()).await?;
+    again
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     same!(again.get_result(Default::default()).await?, ["three"]);
     Ok(())
 }
 
 async fn signal_to_nobody(place: &Place) -> Result<()> {
     let closed = place.start(Collect::run, ()).await?;
-    closed.signal(Collect::finish, (), Default::default()).await?;
+    closed
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     closed.get_result(Default::default()).await?;
-    for target in [closed, place.client.get_workflow_handle(place.new_id("missing"))] {
-        let sent = target.signal(Collect::add, "too late".to_owned(), Default::default()).await;
-        ensure!(matches!(sent, Err(WorkflowInteractionError::NotFound(_))), "the signal led to {sent:?}");
+    for target in [
+        closed,
+        place.client.get_workflow_handle(place.new_id("missing")),
+    ] {
+        let sent = target
+            .signal(Collect::add, "too late".to_owned(), Default::default())
+            .await;
+        ensure!(
+            matches!(sent, Err(WorkflowInteractionError::NotFound(_))),
+            "the signal led to {sent:?}"
+        );
     }
     Ok(())
 }
 
 async fn queries_running_and_closed(place: &Place) -> Result<()> {
     let handle = place.start(Collect::run, ()).await?;
-    handle.signal(Collect::add, "a".to_owned(), Default::default()).await?;
+    handle
+        .signal(Collect::add, "a".to_owned(), Default::default())
+        .await?;
     // A query sees all that was accepted before it.
-    same!(handle.query(Collect::collected, (), Default::default()).await?, ["a"]);
-    handle.signal(Collect::add, "b".to_owned(), Default::default()).await?;
-    same!(handle.query(Collect::collected, (), Default::default()).await?, ["a", "b"]);
+    same!(
+        handle
+            .query(Collect::collected, (), Default::default())
+            .await?,
+        ["a"]
+    );
+    handle
+        .signal(Collect::add, "b".to_owned(), Default::default())
+        .await?;
+    same!(
+        handle
+            .query(Collect::collected, (), Default::default())
+            .await?,
+        ["a", "b"]
+    );
     let before = history(&handle).await?.len();
-    handle.query(Collect::collected, (), Default::default()).await?;
+    handle
+        .query(Collect::collected, (), Default::default())
+        .await?;
     same!(history(&handle).await?.len(), before);
-    handle.signal(Collect::finish, (), Default::default()).await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     handle.get_result(Default::default()).await?;
-    same!(handle.query(Collect::collected, (), Default::default()).await?, ["a", "b"]);
+    same!(
+        handle
+            .query(Collect::collected, (), Default::default())
+            .await?,
+        ["a", "b"]
+    );
     Ok(())
 }
 
 /// Only with a cache: without one the SDK drops queries that wait behind another one of the same run.
 async fn queries_at_the_same_time(place: &Place) -> Result<()> {
     let handle = place.start(Collect::run, ()).await?;
-    handle.signal(Collect::add, "a".to_owned(), Default::default()).await?;
-    let answers = join_all((0..10).map(|_| handle.query(Collect::collected, (), Default::default()))).await;
+    handle
+        .signal(Collect::add, "a".to_owned(), Default::default())
+        .await?;
+    let answers =
+        join_all((0..10).map(|_| handle.query(Collect::collected, (), Default::default()))).await;
     for answer in answers {
         same!(answer?, ["a"]);
     }
-    handle.signal(Collect::finish, (), Default::default()).await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     handle.get_result(Default::default()).await?;
     Ok(())
 }
@@ -242,12 +355,18 @@ async fn queries_at_the_same_time(place: &Place) -> Result<()> {
 async fn queries_that_fail(place: &Place) -> Result<()> {
     let handle = place.start(Collect::run, ()).await?;
     match handle.query(Collect::broken, (), Default::default()).await {
-        Err(WorkflowQueryError::Rpc(status)) => ensure!(status.message().contains("this query fails"), "{status:?}"),
+        Err(WorkflowQueryError::Rpc(status)) => {
+            ensure!(status.message().contains("this query fails"), "{status:?}")
+        }
         other => anyhow::bail!("the query led to {other:?}"),
     }
-    handle.signal(Collect::finish, (), Default::default()).await?;
+    handle
+        .signal(Collect::finish, (), Default::default())
+        .await?;
     handle.get_result(Default::default()).await?;
-    let options = WorkflowQueryOptions::builder().reject_condition(QueryRejectCondition::NotOpen).build();
+    let options = WorkflowQueryOptions::builder()
+        .reject_condition(QueryRejectCondition::NotOpen)
+        .build();
     match handle.query(Collect::collected, (), options).await {
         Err(WorkflowQueryError::Rejected { status }) => {
             same!(status, Some(WorkflowExecutionStatus::Completed));
@@ -255,9 +374,18 @@ async fn queries_that_fail(place: &Place) -> Result<()> {
         other => anyhow::bail!("the query led to {other:?}"),
     }
     let missing = place.handle::<Collect>(&place.new_id("missing"), None);
-    let answer = missing.query(Collect::collected, (), Default::default()).await;
-    ensure!(matches!(answer, Err(WorkflowQueryError::NotFound(_))), "the query led to {answer:?}");
-    let signals = pick_kind!(&history(&handle).await?, WorkflowExecutionSignaledEventAttributes).len();
+    let answer = missing
+        .query(Collect::collected, (), Default::default())
+        .await;
+    ensure!(
+        matches!(answer, Err(WorkflowQueryError::NotFound(_))),
+        "the query led to {answer:?}"
+    );
+    let signals = pick_kind!(
+        &history(&handle).await?,
+        WorkflowExecutionSignaledEventAttributes
+    )
+    .len();
     same!(signals, 1);
     Ok(())
 }

@@ -53,7 +53,11 @@ pub(crate) use cases;
 macro_rules! same {
     ($actual:expr, $expected:expr $(,)?) => {
         match (&$actual, &$expected) {
-            (actual, expected) => anyhow::ensure!(actual == expected, "line {}: expected {expected:?}, got {actual:?}", line!()),
+            (actual, expected) => anyhow::ensure!(
+                actual == expected,
+                "line {}: expected {expected:?}, got {actual:?}",
+                line!()
+            ),
         }
     };
 }
@@ -69,7 +73,11 @@ impl Place {
         WorkflowStartOptions::new(self.task_queue.clone(), self.new_id(name)).build()
     }
 
-    pub async fn start<W>(&self, workflow: W, input: W::Input) -> Result<WorkflowHandle<Client, W>, WorkflowStartError>
+    pub async fn start<W>(
+        &self,
+        workflow: W,
+        input: W::Input,
+    ) -> Result<WorkflowHandle<Client, W>, WorkflowStartError>
     where
         W: HasWorkflowDefinition,
         W::Input: Send,
@@ -83,11 +91,19 @@ impl Place {
         W: HasWorkflowDefinition,
         W::Input: Send,
     {
-        Ok(self.start(workflow, input).await?.get_result(Default::default()).await?)
+        Ok(self
+            .start(workflow, input)
+            .await?
+            .get_result(Default::default())
+            .await?)
     }
 
     /// A handle to one run, or to the current one.
-    pub fn handle<W: HasWorkflowDefinition>(&self, id: &str, run_id: Option<&str>) -> WorkflowHandle<Client, W> {
+    pub fn handle<W: HasWorkflowDefinition>(
+        &self,
+        id: &str,
+        run_id: Option<&str>,
+    ) -> WorkflowHandle<Client, W> {
         let info = WorkflowExecutionInfo::builder()
             .namespace(self.client.options().namespace.clone())
             .workflow_id(id)
@@ -106,21 +122,39 @@ pub fn quick_retry(maximum_attempts: u32) -> RetryPolicy {
 }
 
 /// The history of the handle's run; its event ids must have no gap.
-pub async fn history<W: HasWorkflowDefinition>(handle: &WorkflowHandle<Client, W>) -> Result<Vec<HistoryEvent>> {
-    let events = handle.fetch_history(Default::default()).into_events().await?;
+pub async fn history<W: HasWorkflowDefinition>(
+    handle: &WorkflowHandle<Client, W>,
+) -> Result<Vec<HistoryEvent>> {
+    let events = handle
+        .fetch_history(Default::default())
+        .into_events()
+        .await?;
     for (index, event) in events.iter().enumerate() {
-        ensure!(event.event_id == index as i64 + 1, "event {} stands at position {index}", event.event_id);
+        ensure!(
+            event.event_id == index as i64 + 1,
+            "event {} stands at position {index}",
+            event.event_id
+        );
     }
     Ok(events)
 }
 
 pub fn count(events: &[HistoryEvent], kind: EventType) -> usize {
-    events.iter().filter(|event| event.event_type() == kind).count()
+    events
+        .iter()
+        .filter(|event| event.event_type() == kind)
+        .count()
 }
 
 /// The attributes of the events for which `pick` returns some.
-pub fn pick<'a, T>(events: &'a [HistoryEvent], pick: impl Fn(&'a Attributes) -> Option<T>) -> Vec<T> {
-    events.iter().filter_map(|event| pick(event.attributes.as_ref()?)).collect()
+pub fn pick<'a, T>(
+    events: &'a [HistoryEvent],
+    pick: impl Fn(&'a Attributes) -> Option<T>,
+) -> Vec<T> {
+    events
+        .iter()
+        .filter_map(|event| pick(event.attributes.as_ref()?))
+        .collect()
 }
 
 /// `pick_kind!(events, TimerFired)`: the attributes of all events of a kind.
@@ -135,12 +169,18 @@ macro_rules! pick_kind {
 pub(crate) use pick_kind;
 
 pub fn seconds_between(earlier: &HistoryEvent, later: &HistoryEvent) -> f64 {
-    let seconds = |event: &HistoryEvent| event.event_time.map_or(0.0, |time| time.seconds as f64 + f64::from(time.nanos) / 1e9);
+    let seconds = |event: &HistoryEvent| {
+        event.event_time.map_or(0.0, |time| {
+            time.seconds as f64 + f64::from(time.nanos) / 1e9
+        })
+    };
     seconds(later) - seconds(earlier)
 }
 
 /// Repeats the probe until it returns something; its error counts as "not yet" until the time is over.
-pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(probe: impl Fn() -> F) -> Result<T> {
+pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(
+    probe: impl Fn() -> F,
+) -> Result<T> {
     let began = Instant::now();
     loop {
         match probe().await {
@@ -165,9 +205,20 @@ pub fn failure<T>(result: Result<T, WorkflowGetResultError>) -> Result<Box<Incom
 
 /// The ids of the workflows that a query lists, sorted.
 pub async fn listed(client: &Client, query: &str) -> Result<Vec<String>> {
-    let found: Vec<_> = client.list_workflows(query, Default::default()).try_collect().await?;
+    let found: Vec<_> = client
+        .list_workflows(query, Default::default())
+        .try_collect()
+        .await?;
     let mut ids: Vec<String> = found.iter().map(|run| run.id().to_owned()).collect();
-    ensure!(found.iter().map(|run| run.run_id()).collect::<HashSet<_>>().len() == found.len(), "a run is listed twice");
+    ensure!(
+        found
+            .iter()
+            .map(|run| run.run_id())
+            .collect::<HashSet<_>>()
+            .len()
+            == found.len(),
+        "a run is listed twice"
+    );
     ids.sort();
     Ok(ids)
 }

@@ -35,8 +35,16 @@ const NOON: i64 = 1_779_019_200;
 /// Adds the attributes that are missing, and waits until they can be used.
 pub async fn add_search_attributes(client: &Client) -> Result<()> {
     let namespace = client.options().namespace.clone();
-    let request = ListSearchAttributesRequest { namespace: namespace.clone() };
-    let known = client.connection().operator_service().list_search_attributes(request.into_request()).await?.into_inner().custom_attributes;
+    let request = ListSearchAttributesRequest {
+        namespace: namespace.clone(),
+    };
+    let known = client
+        .connection()
+        .operator_service()
+        .list_search_attributes(request.into_request())
+        .await?
+        .into_inner()
+        .custom_attributes;
     let missing: HashMap<String, i32> = [
         (KEYWORD.name(), IndexedValueType::Keyword),
         (TEXT.name(), IndexedValueType::Text),
@@ -53,10 +61,20 @@ pub async fn add_search_attributes(client: &Client) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let request = AddSearchAttributesRequest { namespace, search_attributes: missing, ..Default::default() };
-    client.connection().operator_service().add_search_attributes(request.into_request()).await?;
+    let request = AddSearchAttributesRequest {
+        namespace,
+        search_attributes: missing,
+        ..Default::default()
+    };
+    client
+        .connection()
+        .operator_service()
+        .add_search_attributes(request.into_request())
+        .await?;
     eventually(async || {
-        client.count_workflows("SdkKeyword IS NULL AND SdkList IS NULL", Default::default()).await?;
+        client
+            .count_workflows("SdkKeyword IS NULL AND SdkList IS NULL", Default::default())
+            .await?;
         Ok(Some(()))
     })
     .await
@@ -95,7 +113,9 @@ cases![memo_and_search_attributes: uncached, list_filters_of_every_type, queries
 async fn memo_and_search_attributes(place: &Place) -> Result<()> {
     let mut options = place.options("upsert");
     let mut memo = MemoValues::new();
-    memo.insert("kept", 1).insert("changed", "old".to_owned()).insert("removed", true);
+    memo.insert("kept", 1)
+        .insert("changed", "old".to_owned())
+        .insert("removed", true);
     options.memo = Some(memo);
     options.search_attributes = Some(SearchAttributes::new([
         KEYWORD.value_set("k".to_owned()),
@@ -106,24 +126,39 @@ async fn memo_and_search_attributes(place: &Place) -> Result<()> {
         LIST.value_set(vec!["a".to_owned(), "b".to_owned()]),
     ]));
     let id = options.workflow_id.clone();
-    let handle = place.client.start_workflow(Upserter::run, (), options).await?;
+    let handle = place
+        .client
+        .start_workflow(Upserter::run, (), options)
+        .await?;
     eventually(async || {
         let described = handle.describe(Default::default()).await?;
         let memo = described.memo();
-        same!(memo.keys().collect::<Vec<_>>(), ["added", "changed", "kept"]);
+        same!(
+            memo.keys().collect::<Vec<_>>(),
+            ["added", "changed", "kept"]
+        );
         same!(memo.get::<String>("changed")?, Some("new".to_owned()));
         same!(memo.get::<Vec<i32>>("added")?, Some(vec![1, 2]));
         let found = described.search_attributes();
-        same!((found.get(&INT), found.get(&BOOL), found.get(&KEYWORD)), (Some(43), Some(true), Some("k".to_owned())));
-        same!((found.get(&TEXT), found.get(&DOUBLE)), (Some("some words".to_owned()), Some(1.5)));
+        same!(
+            (found.get(&INT), found.get(&BOOL), found.get(&KEYWORD)),
+            (Some(43), Some(true), Some("k".to_owned()))
+        );
+        same!(
+            (found.get(&TEXT), found.get(&DOUBLE)),
+            (Some("some words".to_owned()), Some(1.5))
+        );
         same!(found.get(&LIST), Some(vec!["a".to_owned(), "b".to_owned()]));
         same!(found.get(&DATETIME).map(|time| time.seconds()), Some(NOON));
         Ok(Some(()))
     })
     .await?;
-    let query = format!("WorkflowId = '{id}' AND SdkInt = 43 AND SdkBool = true AND SdkKeyword = 'k'");
+    let query =
+        format!("WorkflowId = '{id}' AND SdkInt = 43 AND SdkBool = true AND SdkKeyword = 'k'");
     wait_listed(place, &query, &[id]).await?;
-    handle.signal(Upserter::finish, (), Default::default()).await?;
+    handle
+        .signal(Upserter::finish, (), Default::default())
+        .await?;
     handle.get_result(Default::default()).await?;
     Ok(())
 }
@@ -134,8 +169,18 @@ async fn wait_listed(place: &Place, query: &str, expected: &[String]) -> Result<
     expected.sort();
     eventually(async || {
         let found = listed(&place.client, query).await?;
-        ensure!(found == expected, "{query}: expected {expected:?}, got {found:?}");
-        same!(place.client.count_workflows(query, Default::default()).await?.count(), expected.len());
+        ensure!(
+            found == expected,
+            "{query}: expected {expected:?}, got {found:?}"
+        );
+        same!(
+            place
+                .client
+                .count_workflows(query, Default::default())
+                .await?
+                .count(),
+            expected.len()
+        );
         Ok(Some(()))
     })
     .await
@@ -156,7 +201,10 @@ async fn list_filters_of_every_type(place: &Place) -> Result<()> {
             LIST.value_set(vec!["all".to_owned(), format!("only{n}")]),
         ]));
         ids.push(options.workflow_id.clone());
-        place.client.start_workflow(Collect::run, (), options).await?;
+        place
+            .client
+            .start_workflow(Collect::run, (), options)
+            .await?;
     }
     for (condition, which) in [
         ("SdkInt >= 0", vec![0, 1, 2, 3]),
@@ -172,32 +220,63 @@ async fn list_filters_of_every_type(place: &Place) -> Result<()> {
         ("SdkList = 'only1'", vec![1]),
         ("SdkList IN ('only0', 'only3')", vec![0, 3]),
         ("NOT (SdkInt = 1 OR SdkList = 'only2')", vec![0, 3]),
-        ("WorkflowType = 'Collect' AND ExecutionStatus = 'Running' AND CloseTime IS NULL", vec![0, 1, 2, 3]),
+        (
+            "WorkflowType = 'Collect' AND ExecutionStatus = 'Running' AND CloseTime IS NULL",
+            vec![0, 1, 2, 3],
+        ),
         ("WorkflowType = 'Timers'", vec![]),
         ("WorkflowId STARTS_WITH 'listed-'", vec![0, 1, 2, 3]),
     ] {
         let expected: Vec<String> = which.into_iter().map(|n: usize| ids[n].clone()).collect();
-        wait_listed(place, &format!("SdkKeyword = '{mark}' AND ({condition})"), &expected).await?;
+        wait_listed(
+            place,
+            &format!("SdkKeyword = '{mark}' AND ({condition})"),
+            &expected,
+        )
+        .await?;
     }
-    place.handle::<Collect>(&ids[0], None).terminate(Default::default()).await?;
+    place
+        .handle::<Collect>(&ids[0], None)
+        .terminate(Default::default())
+        .await?;
     let query = format!("SdkKeyword = '{mark}' GROUP BY ExecutionStatus");
     eventually(async || {
-        let counted = place.client.count_workflows(query.as_str(), Default::default()).await?;
-        let mut groups: Vec<(Option<String>, usize)> = counted.groups().iter().map(|group| (group.get(0), group.count())).collect();
+        let counted = place
+            .client
+            .count_workflows(query.as_str(), Default::default())
+            .await?;
+        let mut groups: Vec<(Option<String>, usize)> = counted
+            .groups()
+            .iter()
+            .map(|group| (group.get(0), group.count()))
+            .collect();
         groups.sort();
-        same!(groups, [(Some("Running".to_owned()), 3), (Some("Terminated".to_owned()), 1)]);
+        same!(
+            groups,
+            [
+                (Some("Running".to_owned()), 3),
+                (Some("Terminated".to_owned()), 1)
+            ]
+        );
         Ok(Some(()))
     })
     .await?;
     for id in &ids[1..] {
-        place.handle::<Collect>(id, None).terminate(Default::default()).await?;
+        place
+            .handle::<Collect>(id, None)
+            .terminate(Default::default())
+            .await?;
     }
     Ok(())
 }
 
 async fn queries_that_are_refused(place: &Place) -> Result<()> {
     for query in ["NoSuchAttribute = 1", "SdkInt >"] {
-        match place.client.count_workflows(query, Default::default()).await {
+        match place
+            .client
+            .count_workflows(query, Default::default())
+            .await
+        {
             Err(ClientError::Rpc(status)) => {
                 same!(status.code(), Code::InvalidArgument);
             }
