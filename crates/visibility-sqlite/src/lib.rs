@@ -1,12 +1,62 @@
 //! The embedded visibility store, on SQLite.
+//!
+//! A projection that can always be rebuilt, so durability is cheap (see [`schema`]): a file that is damaged, or of another
+//! version, is replaced by an empty one. One connection writes; lists and counts read on others, from the last
+//! committed state, and never wait for the writer. In memory there is one connection for both.
+//!
+//! - [`schema`]: tables, indexes, and what each is for
+//! - [`catalog`]: small numbers for namespaces and attributes
+//! - [`codec`], [`functions`]: the attributes of a run as a blob, and SQL functions that look into it
+//! - [`write`]: how changes are applied
+//! - [`render`], [`plan`], [`read`]: filters as SQL, which index answers them, lists and counts
 
-use std::path::Path;
+mod catalog;
+mod codec;
+mod functions;
+mod plan;
+mod read;
+mod render;
+mod schema;
+mod write;
 
-use steadfast_visibility::StoreError;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rusqlite::Connection;
+use steadfast_visibility::{Change, Count, Filter, GroupBy, Page, StoreError, VisibilityStore};
+
+use catalog::Catalog;
+use write::Writer;
+
+/// Connections that read a file at the same time; further lists and counts wait for one.
+const READERS_MAX: usize = 4;
 
 /// A visibility store in one SQLite file, or in memory.
 #[derive(Debug)]
-pub struct SqliteVisibility {}
+pub struct SqliteVisibility {
+    writer: Mutex<Writer>,
+    /// Shared by the writer, which adds to it, and the readers.
+    catalog: RwLock<Arc<Catalog>>,
+    /// None in memory, where the writer's connection is the only one.
+    file: Option<File>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    readers: Mutex<Readers>,
+    returned: Condvar,
+    /// The file was found damaged, and is marked for replacement.
+    condemned: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    open: usize,
+}
 
 /// An opened store.
 #[derive(Debug)]
@@ -19,14 +69,168 @@ pub struct Opened {
 }
 
 impl SqliteVisibility {
-    /// Opens or creates the file; without a path the store lives in memory. A file that is damaged or of another version is
-    /// replaced by an empty one.
-    pub fn open(_path: Option<&Path>) -> Result<Opened, StoreError> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    /// Opens or creates the file; without a path the store lives in memory. A file that is damaged or of another
+    /// version is replaced by an empty one.
+    pub fn open(path: Option<&Path>) -> Result<Opened, StoreError> {
+        let (connection, rebuilt) = match path {
+            Some(path) => schema::open_file(path)?,
+            None => (schema::open_memory()?, true),
+        };
+        let catalog = Catalog::load(&connection).map_err(failed)?;
+        let file = path.map(|path| File {
+            path: path.to_owned(),
+            readers: Mutex::default(),
+            returned: Condvar::new(),
+            condemned: AtomicBool::new(false),
+        });
+        let store = Self {
+            writer: Mutex::new(Writer::new(connection)),
+            catalog: RwLock::new(Arc::new(catalog)),
+            file,
+        };
+        Ok(Opened { store, rebuilt })
     }
 
     /// A new store in memory.
     pub fn open_in_memory() -> Result<Self, StoreError> {
         Self::open(None).map(|opened| opened.store)
+    }
+
+    /// Runs a read on a connection of its own, within one transaction.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let Some(file) = &self.file else {
+            return read(lock(&self.writer).connection());
+        };
+        let connection = file.take_reader()?;
+        let result = within_transaction(&connection, read);
+        file.return_reader(connection);
+        self.examined(result)
+    }
+
+    /// Makes sure that the next open replaces a file that was found damaged.
+    fn examined<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let (Err(StoreError::Damaged(reason)), Some(file)) = (&result, &self.file)
+            && !file.condemned.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(path = %file.path.display(), reason, "the visibility store is damaged and will be rebuilt");
+            if let Err(error) = std::fs::write(condemnation(&file.path), b"") {
+                tracing::error!(%error, "the damaged visibility store could not be marked");
+            }
+        }
+        result
+    }
+}
+
+/// The name of the file whose presence condemns the store beside it.
+fn condemnation(path: &Path) -> PathBuf {
+    suffixed(path, ".damaged")
+}
+
+fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn within_transaction<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let result = read(connection)?;
+    transaction.finish().map_err(failed)?;
+    Ok(result)
+}
+
+impl File {
+    fn take_reader(&self) -> Result<Connection, StoreError> {
+        let mut readers = lock(&self.readers);
+        loop {
+            if let Some(connection) = readers.idle.pop() {
+                return Ok(connection);
+            }
+            if readers.open < READERS_MAX {
+                readers.open += 1;
+                drop(readers);
+                return schema::open_reader(&self.path).inspect_err(|_| {
+                    lock(&self.readers).open -= 1;
+                    self.returned.notify_one();
+                });
+            }
+            readers = self
+                .returned
+                .wait(readers)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn return_reader(&self, connection: Connection) {
+        lock(&self.readers).idle.push(connection);
+        self.returned.notify_one();
+    }
+}
+
+/// A panic while a lock was held leaves at worst an open transaction, which its guard has rolled back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Damaged(error.to_string())
+        }
+        _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+impl VisibilityStore for SqliteVisibility {
+    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+        let mut writer = lock(&self.writer);
+        let result = writer.apply(&self.catalog, &changes, marker);
+        if result.is_err() {
+            // What was added to the catalog has been rolled back.
+            let stored = Catalog::load(writer.connection());
+            *self.catalog.write().unwrap_or_else(PoisonError::into_inner) =
+                Arc::new(stored.unwrap_or_default());
+        }
+        self.examined(result.map_err(failed))
+    }
+
+    fn marker(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| schema::marker(connection).map_err(failed))
+    }
+
+    fn list(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        self.read(|connection| {
+            read::list(
+                connection,
+                &self.catalog,
+                namespace_id,
+                filter,
+                page_size,
+                token,
+            )
+        })
+    }
+
+    fn count(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        group_by: Option<GroupBy>,
+    ) -> Result<Count, StoreError> {
+        self.read(|connection| {
+            read::count(connection, &self.catalog, namespace_id, filter, group_by)
+        })
     }
 }
