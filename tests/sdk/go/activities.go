@@ -147,7 +147,7 @@ func quickly(attempts int32) *temporal.RetryPolicy {
 
 func activityRetries(s *stage) {
 	run := s.start(oneActivity, call{"succeedAt", 3, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         quickly(0),
 	}})
 	s.equal("succeeding attempt", result[int](s, run), 3)
@@ -163,7 +163,7 @@ func activityRetries(s *stage) {
 
 func activityRunsOut(s *stage) {
 	run := s.start(oneActivity, call{"succeedAt", 9, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         quickly(2),
 	}})
 	err := s.failure(run)
@@ -178,7 +178,7 @@ func activityRunsOut(s *stage) {
 
 func activityFailsForGood(s *stage) {
 	run := s.start(oneActivity, call{"failForGood", 0, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         quickly(0),
 	}})
 	err := s.failure(run)
@@ -190,7 +190,7 @@ func activityTypeListed(s *stage) {
 	policy := quickly(0)
 	policy.NonRetryableErrorTypes = []string{"TooEarly"}
 	run := s.start(oneActivity, call{"succeedAt", 2, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         policy,
 	}})
 	err := s.failure(run)
@@ -200,7 +200,7 @@ func activityTypeListed(s *stage) {
 
 func heartbeatResumes(s *stage) {
 	run := s.start(oneActivity, call{"resume", 41, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		HeartbeatTimeout:    3 * time.Second,
 		RetryPolicy:         quickly(3),
 	}})
@@ -222,7 +222,7 @@ func startToClose(s *stage) {
 
 func heartbeatTimeout(s *stage) {
 	run := s.start(oneActivity, call{"beatAndStall", 42, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		HeartbeatTimeout:    time.Second,
 		RetryPolicy:         quickly(1),
 	}})
@@ -237,7 +237,7 @@ func scheduleToStart(s *stage) {
 	run := s.start(oneActivity, call{"oversleep", 0, workflow.ActivityOptions{
 		TaskQueue:              s.taskQueue + "-deserted",
 		ScheduleToStartTimeout: time.Second,
-		StartToCloseTimeout:    5 * time.Second,
+		StartToCloseTimeout:    20 * time.Second,
 	}})
 	timeout := cause[*temporal.TimeoutError](s, s.failure(run))
 	s.equal("timeout", timeout.TimeoutType(), enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START)
@@ -290,11 +290,11 @@ func localRetries(s *stage) {
 // A local activity that takes longer than a workflow task may is kept alive by
 // completing the task and asking for a new one at once.
 func localOutlives(s *stage) {
-	run := s.startWith(client.StartWorkflowOptions{WorkflowTaskTimeout: time.Second}, localActivity, 2500*time.Millisecond)
+	run := s.startWith(client.StartWorkflowOptions{WorkflowTaskTimeout: 3 * time.Second}, localActivity, 5*time.Second)
 	s.equal("succeeding attempt", result[int](s, run), 3)
 	events := s.history(run.GetID(), run.GetRunID())
 	s.equal("task timeouts", len(only(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)), 0)
-	if tasks := len(only(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)); tasks < 3 {
-		s.failf("only %d workflow tasks for 2.5 s of local activity", tasks)
+	if tasks := len(only(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)); tasks < 2 {
+		s.failf("only %d workflow tasks for 5 s of local activity", tasks)
 	}
 }

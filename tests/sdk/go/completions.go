@@ -115,7 +115,7 @@ func describeRunning(s *stage) {
 
 func describeRetrying(s *stage) {
 	run := s.start(oneActivity, call{"succeedAt", 2, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Hour, MaximumInterval: time.Hour},
 	}})
 	info := s.pending("an activity between attempts", func(info *workflowpb.PendingActivityInfo) bool {

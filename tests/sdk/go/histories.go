@@ -57,7 +57,7 @@ func longStory(ctx workflow.Context, chapters int) (int, error) {
 // errands mixes what keeps a workflow waiting: activity, timer, child, signal.
 func errands(ctx workflow.Context) (string, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Second,
+		StartToCloseTimeout: 20 * time.Second,
 		RetryPolicy:         quickly(0),
 	})
 	var attempt int

@@ -44,7 +44,7 @@ func countDown(ctx workflow.Context, left, done int) (int, error) {
 func cleanUp(ctx workflow.Context) error {
 	_ = workflow.Sleep(ctx, time.Hour)
 	after, _ := workflow.NewDisconnectedContext(ctx)
-	after = workflow.WithActivityOptions(after, workflow.ActivityOptions{StartToCloseTimeout: 5 * time.Second})
+	after = workflow.WithActivityOptions(after, workflow.ActivityOptions{StartToCloseTimeout: 20 * time.Second})
 	if err := workflow.ExecuteActivity(after, succeedAt, 1).Get(after, nil); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ export const completionScenarios: Scenario = {
       {
         activity: 'succeedAt',
         arg: 2,
-        options: { startToCloseTimeout: '5s', retry: { initialInterval: '1h', maximumInterval: '1h' } },
+        options: { startToCloseTimeout: '20s', retry: { initialInterval: '1h', maximumInterval: '1h' } },
       },
     ]);
     const info = await pending(s, 'an activity between attempts', (info) => info.attempt === 2);

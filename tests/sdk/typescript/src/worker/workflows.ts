@@ -184,7 +184,7 @@ export async function countDown(left: number, done: number): Promise<number> {
 
 /** Waits to be cancelled, and does a last thing when it is. */
 export async function cleanUp(): Promise<void> {
-  const { succeedAt } = proxyActivities<Implementations>({ startToCloseTimeout: '5s' });
+  const { succeedAt } = proxyActivities<Implementations>({ startToCloseTimeout: '20s' });
   try {
     await sleep('1 hour');
   } finally {
@@ -258,7 +258,7 @@ export const word = defineSignal<[string]>('word');
 export async function errands(): Promise<string> {
   let heard: string | undefined;
   setHandler(word, (given) => void (heard = given));
-  const { succeedAt } = proxyActivities<Implementations>({ startToCloseTimeout: '5s', retry: { initialInterval: 50 } });
+  const { succeedAt } = proxyActivities<Implementations>({ startToCloseTimeout: '20s', retry: { initialInterval: 50 } });
   const attempt = await succeedAt(2);
   await sleep(100);
   const offspring = await executeChild(child, { args: ['complete'] });

@@ -139,7 +139,7 @@ final class CompletionScenarios {
   private static void describeRetrying(Stage s) throws Exception {
     long hour = 3_600_000;
     Call call = Call.of("succeedAt", 2);
-    call.startToClose = seconds(5);
+    call.startToClose = seconds(20);
     call.retryInterval = seconds(3600);
     WorkflowStub run = s.start(OneActivity.class, call);
     PendingActivityInfo info =

@@ -621,7 +621,7 @@ public final class Workflows {
 
   private static Activities simpleActivities() {
     Call call = new Call();
-    call.startToClose = Duration.ofSeconds(5);
+    call.startToClose = Duration.ofSeconds(20);
     return Workflow.newActivityStub(Activities.class, call.options());
   }
 }
