@@ -27,6 +27,10 @@ use hdrhistogram::Histogram;
 use steadfast_store::{Batch, CommitOutcome, Fence, ShardId, Store, Table};
 use steadfast_store_local::{LocalStore, Options};
 
+/// The allocator of the server: it decides what memory costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SHARDS: u16 = 16;
 const STEPS: [&str; 6] = ["latency", "throughput", "fill", "open", "read", "idle"];
 

@@ -106,14 +106,9 @@ fn tail(path: &Path) -> io::Result<Tail> {
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
     let mut end = 0;
     let mut sequence = None;
-    loop {
-        match read_batch(&mut reader)? {
-            Some(batch) => {
-                end += batch.length;
-                sequence = Some(batch.sequence);
-            }
-            None => break,
-        }
+    while let Some(batch) = read_batch(&mut reader)? {
+        end += batch.length;
+        sequence = Some(batch.sequence);
     }
     if is_zero_from(&mut reader, end)? {
         return Ok(Tail::Clean);

@@ -32,7 +32,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, UserValue};
+use fjall::{AbstractTree, Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, UserValue};
 use steadfast_store::{
     Batch, CommitOutcome, Fence, KeyRange, Order, ShardId, Store, StoreError, Table, Write,
 };
@@ -44,6 +44,9 @@ pub struct Options {
     pub sync: SyncMode,
     /// The bytes of table blocks that are kept in memory for reads. Allocated as it fills.
     pub cache_bytes: u64,
+    /// The bytes of rows in memory that are not yet flushed to tables, over all tables; a commit waits for a flush when
+    /// there are more. The memory they take is up to twice that, where rows are small.
+    pub write_buffer_bytes: u64,
     /// The bytes of sealed journals above which tables are flushed to be rid of them; at least 64 MiB. The journal is
     /// what is replayed at start, so this bounds the time that takes, and the memory that unflushed rows take.
     pub journal_bytes: u64,
@@ -54,6 +57,7 @@ impl Default for Options {
         Self {
             sync: SyncMode::Always,
             cache_bytes: 32 << 20,
+            write_buffer_bytes: 80 << 20,
             journal_bytes: JOURNAL_BYTES_MIN,
         }
     }
@@ -84,6 +88,9 @@ const SEALED_BUFFERS_MAX: usize = 3;
 /// The steps in which a commit waits for a flush.
 const FLUSH_POLL: Duration = Duration::from_millis(1);
 
+/// How long a commit waits for a flush before it takes the background thread for dead.
+const FLUSH_WAIT_MAX: Duration = Duration::from_secs(120);
+
 /// An embedded [`Store`]. Closed when dropped.
 ///
 /// One commit runs at a time; others, and acquisitions, wait for it. Reads wait for nothing.
@@ -97,6 +104,8 @@ pub struct LocalStore {
     /// waits for the last batches of those it deposes.
     fences: Mutex<HashMap<ShardId, Fence>>,
     persist_mode: PersistMode,
+    /// See [`Options::write_buffer_bytes`].
+    write_buffer_bytes: u64,
     /// The first failure of a write, after which nothing works any more.
     failure: OnceLock<String>,
     /// Dropped last: another process may open the directory from then on.
@@ -123,10 +132,10 @@ impl LocalStore {
         let primary = directory.join(directory::PRIMARY);
         journal::repair(&primary)?;
         let database = open_database(&primary, &options).map_err(OpenError::from)?;
-        Self::with_database(database, options.sync, lock)
+        Self::with_database(database, &options, lock)
     }
 
-    fn with_database(database: Database, sync: SyncMode, lock: File) -> Result<Self, OpenError> {
+    fn with_database(database: Database, options: &Options, lock: File) -> Result<Self, OpenError> {
         let keyspaces = Table::ALL
             .map(|table| database.keyspace(table.name(), || tables::tuning(table)))
             .into_iter()
@@ -143,7 +152,7 @@ impl LocalStore {
                 Fence(u64::from_be_bytes(fence)),
             );
         }
-        let persist_mode = match sync {
+        let persist_mode = match options.sync {
             // The journal is a preallocated or growing file, and fdatasync includes what is needed to read it back.
             SyncMode::Always => PersistMode::SyncData,
             SyncMode::NeverAndLoseCommitsWithThePower => PersistMode::Buffer,
@@ -154,6 +163,7 @@ impl LocalStore {
             fence_keyspace,
             fences: Mutex::new(fences),
             persist_mode,
+            write_buffer_bytes: options.write_buffer_bytes,
             failure: OnceLock::new(),
             _lock: lock,
         })
@@ -193,26 +203,66 @@ impl LocalStore {
     /// Writes and syncs. Whatever fails, fails the store.
     fn write(&self, batch: OwnedWriteBatch) -> Result<(), StoreError> {
         self.check()?;
-        self.wait_for_flushes()?;
+        self.make_room()?;
         batch
             .durability(Some(self.persist_mode))
             .commit()
             .map_err(|error| self.fail(error))
     }
 
-    /// Waits while a table has more sealed write buffers than it may. fjall would wait too, but in longer steps, and
-    /// for ever if its background thread has died of a full disk.
-    fn wait_for_flushes(&self) -> Result<(), StoreError> {
-        let is_behind =
-            |keyspace: &Keyspace| SEALED_BUFFERS_MAX <= keyspace.sealed_memtable_count();
-        while self.keyspaces.iter().any(is_behind) {
+    /// Seals write buffers that are full, and waits while more rows are in memory than may be.
+    ///
+    /// fjall can do both, but not well: its thread seals buffers, behind the compactions that are queued, so that a
+    /// buffer grows without bound meanwhile; each commit queues the wish once more, and a full queue blocks that
+    /// thread for ever. So fjall is given no limit for a buffer, and the limits are kept here.
+    fn make_room(&self) -> Result<(), StoreError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            for (keyspace, table) in self.keyspaces.iter().zip(Table::ALL) {
+                if tables::write_buffer_bytes(table) <= buffer_bytes(keyspace) {
+                    self.seal(keyspace)?;
+                }
+            }
+            let sealed = self
+                .keyspaces
+                .iter()
+                .map(|keyspace| keyspace.sealed_memtable_count());
+            let sealed_most = sealed.max().expect("there are tables");
+            let is_full = self.write_buffer_bytes <= self.database.write_buffer_size();
+            if sealed_most < SEALED_BUFFERS_MAX && !is_full {
+                return Ok(());
+            }
+            if sealed_most == 0 {
+                let largest = self
+                    .keyspaces
+                    .iter()
+                    .max_by_key(|keyspace| buffer_bytes(keyspace));
+                self.seal(largest.expect("there are tables"))?;
+            }
+            if FLUSH_WAIT_MAX <= waited {
+                return Err(self.fail("rows are not flushed to tables any more"));
+            }
             thread::sleep(FLUSH_POLL);
+            waited += FLUSH_POLL;
+            // Writes nothing; fails if the background thread did, of a full disk for one.
             self.database
                 .persist(PersistMode::Buffer)
                 .map_err(|error| self.fail(error))?;
         }
-        Ok(())
     }
+
+    /// Seals the write buffer of a table and has it flushed.
+    fn seal(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
+        keyspace
+            .rotate_memtable()
+            .map(drop)
+            .map_err(|error| self.fail(error))
+    }
+}
+
+/// The bytes of rows in the write buffer that is being filled.
+fn buffer_bytes(keyspace: &Keyspace) -> u64 {
+    keyspace.tree.active_memtable().size()
 }
 
 impl Store for LocalStore {
@@ -387,5 +437,36 @@ fn read_error(error: fjall::Error) -> StoreError {
         }
         fjall::Error::Poisoned => StoreError::Poisoned("the background thread failed".into()),
         other => StoreError::Corrupt(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_memory_are_bounded_however_fast_they_come() {
+        const BUFFER_BYTES: u64 = 3 << 20;
+        const BATCH_BYTES: usize = 100_000;
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options {
+            write_buffer_bytes: BUFFER_BYTES,
+            ..Options::default()
+        };
+        let store = LocalStore::open(directory.path(), options).unwrap();
+        let shard = ShardId(1);
+        let fence = store.acquire(shard).unwrap();
+        for number in 0..200u8 {
+            let mut batch = Batch::new(shard, fence);
+            let table = Table::ALL[usize::from(number) % Table::ALL.len()];
+            batch.put(table, vec![number], vec![number; BATCH_BYTES]);
+            assert_eq!(store.commit(vec![batch]), [CommitOutcome::Ok]);
+            assert!(store.database.write_buffer_size() < BUFFER_BYTES + 2 * BATCH_BYTES as u64);
+        }
+        for number in 0..200u8 {
+            let table = Table::ALL[usize::from(number) % Table::ALL.len()];
+            let value = store.get(shard, table, &[number]).unwrap();
+            assert_eq!(value, Some(vec![number; BATCH_BYTES].into()));
+        }
     }
 }

@@ -16,8 +16,6 @@ const MIB: u64 = 1 << 20;
 
 /// What a table is tuned for.
 struct Profile {
-    /// The size at which the write buffer is sealed and flushed. Up to 4 of them are in memory.
-    write_buffer_bytes: u64,
     /// Small blocks make a point read cheap, large ones compress better and need a smaller index.
     block_bytes: u32,
     /// Of the blocks of all levels.
@@ -36,36 +34,36 @@ enum Reads {
     Scans,
 }
 
+/// The size at which the write buffer of a table is sealed and flushed. Not stored: a change reaches all directories.
+pub(crate) fn write_buffer_bytes(table: Table) -> u64 {
+    match table {
+        Table::Node | Table::Namespaces => 2 * MIB,
+        Table::Current => 4 * MIB,
+        Table::Runs | Table::History => 16 * MIB,
+        // A row that is deleted before it is flushed never reaches a table, so there is time for that.
+        Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => 8 * MIB,
+    }
+}
+
 /// The options of a table's keyspace.
 pub(crate) fn tuning(table: Table) -> KeyspaceCreateOptions {
     let small = |reads| Profile {
-        write_buffer_bytes: 2 * MIB,
         block_bytes: 4 * KIB,
         compression: CompressionType::None,
         reads,
     };
-    let queue = || Profile {
-        write_buffer_bytes: 8 * MIB,
-        ..small(Reads::Scans)
-    };
     options(match table {
-        Table::Node | Table::Namespaces => small(Reads::Points),
-        // Every start of a workflow asks for an id that, mostly, is new.
-        Table::Current => Profile {
-            write_buffer_bytes: 4 * MIB,
-            ..small(Reads::Points)
-        },
-        Table::Runs => Profile {
-            write_buffer_bytes: 16 * MIB,
-            ..small(Reads::PresentPoints)
-        },
+        // Every start of a workflow asks for a workflow id that, mostly, is new.
+        Table::Node | Table::Namespaces | Table::Current => small(Reads::Points),
+        Table::Runs => small(Reads::PresentPoints),
         Table::History => Profile {
-            write_buffer_bytes: 16 * MIB,
             block_bytes: 16 * KIB,
             compression: CompressionType::Lz4,
             reads: Reads::Scans,
         },
-        Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => queue(),
+        Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => {
+            small(Reads::Scans)
+        }
     })
 }
 
@@ -79,7 +77,8 @@ fn options(profile: Profile) -> KeyspaceCreateOptions {
     let compaction = Leveled::default().with_table_target_size(16 * MIB);
     let options = KeyspaceCreateOptions::default()
         .manual_journal_persist(true)
-        .max_memtable_size(profile.write_buffer_bytes)
+        // The store seals buffers itself: see `LocalStore::make_room`.
+        .max_memtable_size(u64::MAX)
         .data_block_size_policy(BlockSizePolicy::all(profile.block_bytes))
         .data_block_compression_policy(CompressionPolicy::all(profile.compression))
         .compaction_strategy(Arc::new(compaction));

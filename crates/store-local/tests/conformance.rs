@@ -1,5 +1,7 @@
 //! The store passes the suite that every backend passes, reopened from disk where the suite asks for it.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::sync::Arc;
 
 use steadfast_store::conformance::Subject;

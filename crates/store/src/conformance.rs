@@ -25,7 +25,7 @@ pub trait Subject {
 }
 
 /// Makes a `#[test]` of each function of [`conformance`](crate::conformance). The argument is an expression that
-/// makes a new, empty [`Subject`](crate::conformance::Subject).
+/// makes a new, empty [`Subject`].
 #[macro_export]
 macro_rules! conformance_suite {
     ($subject:expr) => {
