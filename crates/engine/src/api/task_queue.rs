@@ -1,0 +1,107 @@
+//! Task queues: described, and emptied when their worker goes.
+
+use std::sync::Arc;
+
+use steadfast_core::Refusal;
+use steadfast_core::outcome::TaskKind;
+use steadfast_protocol::Timestamp;
+use steadfast_protocol::enums::{TaskQueueKind, TaskQueueType};
+use steadfast_protocol::taskqueue::{TaskIdBlock, TaskQueueStatus, TaskQueueVersioningInfo};
+use steadfast_protocol::workflowservice::{
+    DescribeTaskQueueRequest, DescribeTaskQueueResponse, ShutdownWorkerRequest,
+    ShutdownWorkerResponse,
+};
+
+use super::Call;
+use crate::Engine;
+use crate::queues::QueueKey;
+
+/// Go's zero time, which stands for "never" in the description of a queue.
+const NEVER: Timestamp = Timestamp {
+    seconds: -62_135_596_800,
+    nanos: 0,
+};
+
+impl Engine {
+    /// Pollers and backlog of a task queue. One that nobody knows is empty.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn describe_task_queue(
+        &self,
+        call: Call,
+        request: DescribeTaskQueueRequest,
+    ) -> Result<DescribeTaskQueueResponse, Refusal> {
+        let node = self.node();
+        let queue = request.task_queue.unwrap_or_default();
+        let kind = if request.task_queue_type == TaskQueueType::Activity as i32 {
+            TaskKind::Activity
+        } else {
+            TaskKind::Workflow
+        };
+        let key = QueueKey {
+            namespace_id: call.namespace.id.as_str().into(),
+            kind,
+            name: queue.name.as_str().into(),
+        };
+        let now = node.now();
+        let description = node.queues.describe(&key, now);
+        let description = description.unwrap_or_else(|| node.queues.describe_unused(now));
+        let sticky = queue.kind == TaskQueueKind::Sticky as i32;
+        let backlog = description.stats.approximate_backlog_count;
+        Ok(DescribeTaskQueueResponse {
+            pollers: description.pollers,
+            stats: request.report_stats.then_some(description.stats),
+            stats_by_priority_key: if request.report_stats {
+                description.stats_by_priority_key
+            } else {
+                Default::default()
+            },
+            effective_rate_limit: Some(description.effective_rate_limit),
+            versioning_info: (!sticky).then(|| TaskQueueVersioningInfo {
+                current_version: "__unversioned__".to_owned(),
+                update_time: Some(NEVER),
+                ..Default::default()
+            }),
+            task_queue_status: request.include_task_queue_status.then(|| TaskQueueStatus {
+                backlog_count_hint: backlog,
+                task_id_block: Some(TaskIdBlock::default()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+    }
+
+    /// A worker goes: its own queue takes nothing more, and what waits there goes to the normal queue.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn shutdown_worker(
+        &self,
+        call: Call,
+        request: ShutdownWorkerRequest,
+    ) -> Result<ShutdownWorkerResponse, Refusal> {
+        let node = self.node();
+        if request.sticky_task_queue.is_empty() {
+            return Ok(ShutdownWorkerResponse {});
+        }
+        let key = QueueKey {
+            namespace_id: call.namespace.id.as_str().into(),
+            kind: TaskKind::Workflow,
+            name: Arc::from(request.sticky_task_queue),
+        };
+        let now = node.now();
+        let (tasks, queries) = node.queues.unload(&key, now);
+        // Their callers see that nobody will answer, and turn to the normal queue.
+        let mut waiting = crate::node::lock(&self.queries.waiting);
+        for query in queries {
+            waiting.remove(&query.id);
+        }
+        drop(waiting);
+        for task in tasks {
+            let shard = node.shard_of(&task.run.namespace_id, &task.run.workflow_id);
+            node.queues.offer(now, shard, task);
+        }
+        Ok(ShutdownWorkerResponse {})
+    }
+}

@@ -1,0 +1,95 @@
+//! One poll of a task queue, from its begin to its answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use steadfast_core::Refusal;
+use steadfast_matching::{PollerInfo, PollerToken};
+use steadfast_protocol::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
+use tokio::sync::oneshot;
+
+use crate::node::Node;
+use crate::queues::{Handoff, QueueKey, Queued, Taken};
+
+/// A poll that waits. Dropped (the client went away), it leaves its queue, and a task on its way to it goes back.
+pub(crate) struct Poller {
+    node: Arc<Node>,
+    queue: QueueKey,
+    token: PollerToken,
+    receiver: oneshot::Receiver<Handoff>,
+}
+
+/// A task that a poll got.
+pub(crate) struct Polled {
+    pub task: Queued,
+    pub backlog_count_hint: i64,
+    pub poller_scaling: Option<i32>,
+    taken: Taken,
+}
+
+impl Poller {
+    /// Begins to wait.
+    pub(crate) fn begin(
+        node: Arc<Node>,
+        queue: QueueKey,
+        info: PollerInfo,
+    ) -> Result<Self, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        let token = node.queues.poll(&queue, node.now(), info, sender);
+        let token = token.ok_or_else(|| Refusal::ResourceExhausted {
+            cause: ResourceExhaustedCause::ConcurrentLimit as i32,
+            scope: ResourceExhaustedScope::Namespace as i32,
+            message: "too many polls wait on this task queue".to_owned(),
+        })?;
+        Ok(Self {
+            node,
+            queue,
+            token,
+            receiver,
+        })
+    }
+
+    /// The next task, or none until then.
+    pub(crate) async fn next(&mut self, until: Instant) -> Option<Polled> {
+        let timed = tokio::time::timeout_at(until.into(), &mut self.receiver).await;
+        let handoff = match timed {
+            Ok(received) => received.ok()?,
+            Err(_) => {
+                if self
+                    .node
+                    .queues
+                    .expire(&self.queue, self.node.now(), self.token)
+                {
+                    return None;
+                }
+                // A task was matched in the last moment: it is in the channel, or just about to be.
+                (&mut self.receiver).await.ok()?
+            }
+        };
+        let backlog_count_hint = handoff.backlog_count_hint;
+        let poller_scaling = handoff.poller_scaling;
+        let (task, taken) = handoff.take();
+        Some(Polled {
+            task,
+            backlog_count_hint,
+            poller_scaling,
+            taken,
+        })
+    }
+
+    /// The task was obsolete: waits on, at the old place.
+    pub(crate) fn resume(&mut self, polled: Polled) {
+        let (sender, receiver) = oneshot::channel();
+        self.receiver = receiver;
+        let now = self.node.now();
+        self.node
+            .queues
+            .discard_and_resume(&self.queue, now, polled.taken, sender);
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.node.queues.cancel(&self.queue, self.token);
+    }
+}

@@ -1,0 +1,83 @@
+//! The namespace as the state machines see it.
+
+use steadfast_core::context;
+use steadfast_core::context::Context;
+use steadfast_core::time::Time;
+use steadfast_protocol::common::SearchAttributes;
+use steadfast_visibility::{encode_payload, validate_search_attributes};
+
+use crate::node::Node;
+use crate::{Namespace, Namespaces};
+
+/// A namespace, among the others.
+pub(crate) struct View<'a> {
+    namespace: &'a Namespace,
+    others: &'a Namespaces,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(node: &'a Node, namespace: &'a Namespace) -> Self {
+        Self {
+            namespace,
+            others: node.namespaces(),
+        }
+    }
+
+    /// The surroundings of a transition at `now`.
+    pub(crate) fn context(&'a self, node: &'a Node, now: Time) -> Context<'a> {
+        Context {
+            now,
+            namespace: self,
+            ids: node.ids(),
+        }
+    }
+}
+
+impl context::Namespace for View<'_> {
+    fn id(&self) -> &str {
+        &self.namespace.id
+    }
+
+    fn name(&self) -> &str {
+        &self.namespace.name
+    }
+
+    fn retention(&self) -> i64 {
+        i64::try_from(self.namespace.retention.as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn check_search_attributes(&self, attributes: &SearchAttributes) -> Result<(), String> {
+        let Namespace {
+            name,
+            search_attributes,
+            ..
+        } = self.namespace;
+        validate_search_attributes(name, search_attributes, attributes)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    fn kept_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes {
+        let Namespace {
+            name,
+            search_attributes,
+            ..
+        } = self.namespace;
+        let values = validate_search_attributes(name, search_attributes, attributes);
+        let kept = values.unwrap_or_default().into_iter();
+        SearchAttributes {
+            indexed_fields: kept
+                .filter_map(|(name, value)| Some((name, encode_payload(&value?))))
+                .collect(),
+        }
+    }
+
+    fn id_of(&self, name: &str) -> Option<String> {
+        if name == self.namespace.name {
+            return Some(self.namespace.id.clone());
+        }
+        self.others
+            .by_name(name)
+            .map(|namespace| namespace.id.clone())
+    }
+}
