@@ -152,6 +152,7 @@ fn apply(
     };
     take_answered(&mut tx, &mut completed.answers);
     if tx.run.is_open() {
+        tx.run.close_attempted = false;
         completed.eager_activities = scope.eager_activities;
         let had_buffered = tx.has_earlier_buffered();
         tx.flush();

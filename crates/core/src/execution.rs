@@ -247,7 +247,10 @@ impl Execution {
     pub fn put_activity(&mut self, activity: Activity) {
         let id = activity.scheduled_event_id;
         self.disarm_activity(id);
-        if let Some(due) = crate::activity::next_deadline(&activity) {
+        // What was pending when the run closed stays in its rows, but is never due.
+        if let Some(due) = crate::activity::next_deadline(&activity)
+            && self.is_open()
+        {
             self.deadlines.insert((due, Deadline::Activity(id)));
         }
         self.activity_ids.insert(activity.activity_id.clone(), id);
@@ -272,8 +275,10 @@ impl Execution {
     /// Sets a pending timer.
     pub fn put_timer(&mut self, timer: Timer) {
         let id = timer.started_event_id;
-        self.deadlines
-            .insert((Time(timer.due), Deadline::Timer(id)));
+        if self.is_open() {
+            let due = Time(timer.due);
+            self.deadlines.insert((due, Deadline::Timer(id)));
+        }
         self.timer_ids.insert(timer.timer_id.clone(), id);
         self.timers.insert(id, Arc::new(timer));
     }

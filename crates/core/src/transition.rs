@@ -433,6 +433,7 @@ impl<'a> Transition<'a> {
 
     /// Ends the transition: flushes what may be flushed, schedules the workflow task that is wanted.
     pub fn finish(mut self) -> Outcome {
+        crate::timeout::enforce_limits(&mut self);
         if self.run.is_open() {
             if self.run.started_task.is_some() && self.buffer_is_full() {
                 self.fail_task_to_flush();

@@ -185,9 +185,6 @@ pub fn unwritten_events(run: &Execution, for_people: bool) -> Vec<HistoryEvent> 
 /// # Errors
 /// NOT_FOUND: the run is closed, or the task timed out, failed, or was lost in a crash.
 pub fn check(run: &Execution, token: &TaskRef) -> Result<(), Refusal> {
-    if !run.is_open() {
-        return Err(Refusal::already_completed());
-    }
     match (&run.head.workflow_task, &run.started_task) {
         (Some(task), Some(started))
             if task.attempt == token.attempt
