@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use steadfast_core::Refusal;
+use steadfast_engine::token::TaskToken;
 use steadfast_engine::{Call, Engine, Namespace, Namespaces};
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_visibility::VisibilityStore;
@@ -153,14 +153,7 @@ fn check_state(namespace: &Namespace, allowed: &[NamespaceState]) -> Result<(), 
     })
 }
 
-/// The namespace a task token is about; `None` if it is no token. All that is known of tokens here is their first
-/// field: the engine makes them and reads the rest.
+/// The namespace a task token is about; `None` if it is no token of ours.
 fn namespace_of_token(token: &[u8]) -> Option<String> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Head {
-        #[prost(string, tag = "1")]
-        namespace_id: String,
-    }
-    let head = Head::decode(token).ok()?;
-    (!head.namespace_id.is_empty()).then_some(head.namespace_id)
+    TaskToken::decode_checked(token).map(|token| token.namespace_id)
 }

@@ -1,8 +1,8 @@
 //! The gRPC services of Steadfast: what clients, workers and people's tools speak to.
 //!
-//! The way of a request: [`gate`](crate::gate) (versions, deadline, panics, metrics) → a service
-//! ([`workflow_service`], [`operator_service`]) → namespace and checks ([`frontend`], [`requests`]) → the engine, the
-//! registry of namespaces, or visibility. Refusals become gRPC statuses in one place, [`status`].
+//! The way of a request: `gate` (versions, deadline, panics, metrics) → a service
+//! (`workflow_service`, `operator_service`) → namespace and checks (`frontend`, `requests`) → the engine, the
+//! registry of namespaces, or visibility. Refusals become gRPC statuses in one place, `status`.
 //!
 //! # What is absent, by design
 //! No state of executions or task queues, and no decision that depends on it: that is the engine's.
@@ -14,7 +14,7 @@ mod history;
 mod metrics;
 mod namespace;
 mod operator_service;
-pub mod pages;
+mod pages;
 mod requests;
 mod rpcs;
 mod search_attributes;
@@ -25,5 +25,5 @@ mod version;
 mod visibility;
 mod workflow_service;
 
-pub use server::{Parts, Server, shown_address};
+pub use server::{Listeners, Parts, Server, shown_address};
 pub use version::{SERVER_VERSION, STEADFAST_VERSION};

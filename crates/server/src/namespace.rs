@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steadfast_core::Refusal;
+use steadfast_core::limits::{BLOB_SIZE_MAX, MEMO_SIZE_MAX};
 use steadfast_engine::{BadBinary, NamespaceRecord};
 use steadfast_protocol::enums::{ArchivalState, NamespaceState, ReplicationState};
 use steadfast_protocol::namespace::namespace_info::{Capabilities, Limits};
@@ -361,8 +362,8 @@ fn described(record: &NamespaceRecord) -> DescribeNamespaceResponse {
                 ..Capabilities::default()
             }),
             limits: Some(Limits {
-                blob_size_limit_error: fields::BLOB_BYTES_MAX as i64,
-                memo_size_limit_error: fields::MEMO_BYTES_MAX as i64,
+                blob_size_limit_error: BLOB_SIZE_MAX as i64,
+                memo_size_limit_error: MEMO_SIZE_MAX as i64,
                 workflow_task_completion_size_limit_error: COMPLETION_BYTES_MAX,
             }),
             supports_schedules: false,

@@ -21,7 +21,7 @@ pub(crate) fn metrics(registry: Arc<Mutex<Registry>>) -> Router {
 }
 
 /// One page that says where the server is.
-pub fn welcome(grpc_address: &str) -> Router {
+pub(crate) fn welcome(grpc_address: &str) -> Router {
     let page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Steadfast</title></head>\n\
          <body><h1>Steadfast</h1>\n<p>The server is running. Clients and workers connect to \
@@ -31,7 +31,11 @@ pub fn welcome(grpc_address: &str) -> Router {
 }
 
 /// Serves the pages until the server is `draining`.
-pub async fn serve(listener: TcpListener, pages: Router, mut draining: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    pages: Router,
+    mut draining: watch::Receiver<bool>,
+) {
     let stop = async move {
         // An error means that the sender is gone, and the server with it.
         let _ = draining.wait_for(|draining| *draining).await;

@@ -23,6 +23,7 @@ use tonic_health::server::HealthReporter;
 use crate::frontend::Frontend;
 use crate::gate::{Gate, REQUEST_BYTES_MAX};
 use crate::metrics::RequestMetrics;
+use crate::pages;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +48,16 @@ pub struct Parts {
     pub registry: Registry,
 }
 
+/// The ports of a server.
+pub struct Listeners {
+    /// For clients and workers.
+    pub grpc: TcpListener,
+    /// For people.
+    pub ui: Option<TcpListener>,
+    /// For Prometheus.
+    pub metrics: Option<TcpListener>,
+}
+
 /// The gRPC services of one node.
 pub struct Server {
     parts: Parts,
@@ -61,18 +72,17 @@ impl Server {
         Self { parts, metrics }
     }
 
-    /// Serves on `listener` until `stop` completes: then says that it is not serving, ends the long polls, lets the
-    /// other calls end for a few seconds, and returns.
+    /// Serves until `stop` completes: then says that it is not serving, ends the long polls, lets the other calls end
+    /// for a few seconds, and returns.
     ///
     /// # Errors
-    /// The listener fails.
+    /// A listener fails.
     pub async fn serve(
         self,
-        listener: TcpListener,
-        metrics_listener: Option<TcpListener>,
+        listeners: Listeners,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let address = listener.local_addr()?;
+        let address = listeners.grpc.local_addr()?;
         let (drain, draining) = watch::channel(false);
         let health = HealthReporter::new();
         for name in HEALTH_NAMES {
@@ -95,12 +105,13 @@ impl Server {
             others(frontend, &health)?,
             self.metrics,
         );
-        if let Some(listener) = metrics_listener {
-            tokio::spawn(crate::pages::serve(
-                listener,
-                crate::pages::metrics(registry),
-                draining.clone(),
-            ));
+        if let Some(listener) = listeners.metrics {
+            let pages = pages::metrics(registry);
+            tokio::spawn(pages::serve(listener, pages, draining.clone()));
+        }
+        if let Some(listener) = listeners.ui {
+            let pages = pages::welcome(&shown_address(address));
+            tokio::spawn(pages::serve(listener, pages, draining.clone()));
         }
 
         let mut stopping = draining.clone();
@@ -111,7 +122,7 @@ impl Server {
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .serve_with_incoming_shutdown(
                 gate,
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                TcpIncoming::from(listeners.grpc).with_nodelay(Some(true)),
                 async move {
                     // An error means that the sender is gone, and the server with it.
                     let _ = stopping.wait_for(|draining| *draining).await;

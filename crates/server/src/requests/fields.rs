@@ -2,24 +2,15 @@
 
 use prost::Message;
 use steadfast_core::Refusal;
+use steadfast_core::limits::{BLOB_SIZE_MAX, ID_LENGTH_MAX, MEMO_SIZE_MAX};
+use steadfast_core::time::{self, DURATION_MAX};
 use steadfast_protocol::Duration;
 use steadfast_protocol::common::{Memo, Payloads, WorkflowExecution, WorkflowType};
 use uuid::Uuid;
 
-/// Any id or name, bytes.
-pub(crate) const ID_BYTES_MAX: usize = 1000;
-/// A single input, result or details, bytes.
-pub(crate) const BLOB_BYTES_MAX: usize = 2 << 20;
-/// The memo of a run, bytes.
-pub(crate) const MEMO_BYTES_MAX: usize = 2 << 20;
-/// Longer durations are cut to a hundred years, in seconds.
-pub(crate) const DURATION_SECONDS_MAX: i64 = 100 * 365 * 24 * 3600;
-
-const NANOS_PER_SECOND: i32 = 1_000_000_000;
-
-/// At most [`ID_BYTES_MAX`] bytes, else "`field` length exceeds limit."
+/// At most [`ID_LENGTH_MAX`] bytes, else "`field` length exceeds limit."
 pub(crate) fn length(field: &str, value: &str) -> Result<(), Refusal> {
-    if value.len() > ID_BYTES_MAX {
+    if value.len() > ID_LENGTH_MAX {
         return Err(Refusal::InvalidArgument(format!(
             "{field} length exceeds limit."
         )));
@@ -82,14 +73,9 @@ pub(crate) fn duration(value: Option<&mut Duration>) -> Result<(), &'static str>
     if value.seconds < 0 || value.nanos < 0 {
         return Err("negative duration");
     }
-    if value.nanos >= NANOS_PER_SECOND {
-        return Err("duration has out-of-range nanos");
-    }
-    if value.seconds >= DURATION_SECONDS_MAX {
-        *value = Duration {
-            seconds: DURATION_SECONDS_MAX,
-            nanos: 0,
-        };
+    let nanos = time::duration(Some(value)).map_err(|_| "duration has out-of-range nanos")?;
+    if nanos == DURATION_MAX {
+        *value = time::to_duration(nanos);
     }
     Ok(())
 }
@@ -105,7 +91,7 @@ pub(crate) fn duration_field(field: &str, value: Option<&mut Duration>) -> Resul
 
 /// The size of an input, result or details.
 pub(crate) fn blob(value: Option<&Payloads>) -> Result<(), Refusal> {
-    if value.is_some_and(|payloads| payloads.encoded_len() > BLOB_BYTES_MAX) {
+    if value.is_some_and(|payloads| payloads.encoded_len() > BLOB_SIZE_MAX) {
         return Err(Refusal::invalid("Blob data size exceeds limit."));
     }
     Ok(())
@@ -113,7 +99,7 @@ pub(crate) fn blob(value: Option<&Payloads>) -> Result<(), Refusal> {
 
 /// The size of a memo.
 pub(crate) fn memo(value: Option<&Memo>) -> Result<(), Refusal> {
-    if value.is_some_and(|memo| memo.encoded_len() > MEMO_BYTES_MAX) {
+    if value.is_some_and(|memo| memo.encoded_len() > MEMO_SIZE_MAX) {
         return Err(Refusal::invalid("Memo size exceeds limit."));
     }
     Ok(())
@@ -130,6 +116,7 @@ pub(crate) fn request_id(value: &mut String) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use steadfast_core::time::SECOND;
 
     #[test]
     fn durations_are_checked_and_cut() {
@@ -142,7 +129,7 @@ mod tests {
         assert_eq!(check(0, -1), Err("negative duration"));
         assert_eq!(check(1, -1), Err("negative duration"));
         assert_eq!(check(0, i32::MAX), Err("duration has out-of-range nanos"));
-        assert_eq!(check(i64::MAX, 5), Ok((DURATION_SECONDS_MAX, 0)));
+        assert_eq!(check(i64::MAX, 5), Ok((DURATION_MAX / SECOND, 0)));
         assert_eq!(check(i64::MIN, i32::MIN), Err("negative duration"));
     }
 

@@ -5,11 +5,9 @@
 
 mod activity;
 mod attributes;
-mod cron;
 mod existing;
 pub(crate) mod fields;
 mod links;
-mod retry;
 mod start;
 mod task_queue;
 mod worker;

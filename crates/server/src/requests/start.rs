@@ -1,8 +1,9 @@
 //! Requests that start a workflow: the order of the checks is that of server-semantics 2.1.
 
-use steadfast_core::Refusal;
+use steadfast_core::limits::ID_LENGTH_MAX;
+use steadfast_core::{Refusal, backoff, cron};
 use steadfast_protocol::Duration;
-use steadfast_protocol::common::Priority;
+use steadfast_protocol::common::{Priority, RetryPolicy};
 use steadfast_protocol::enums::{
     VersioningBehavior, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
@@ -12,7 +13,7 @@ use steadfast_protocol::workflowservice::{
     SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
 };
 
-use super::{Checked, Context, Scope, attributes, cron, fields, links, retry, task_queue};
+use super::{Checked, Context, Scope, attributes, fields, links, task_queue};
 
 const FAIRNESS_KEY_BYTES_MAX: usize = 64;
 const SUMMARY_BYTES_MAX: usize = 400;
@@ -31,7 +32,7 @@ impl Checked for StartWorkflowExecutionRequest {
             self.workflow_id_conflict_policy,
         )?;
         workflow_id(&self.workflow_id)?;
-        retry::policy(self.retry_policy.as_mut())?;
+        retry_policy(self.retry_policy.as_ref())?;
         cron_and_delay(&self.cron_schedule, self.workflow_start_delay.as_mut())?;
         fields::workflow_type(self.workflow_type.as_ref())?;
         task_queue::of_workflow(&mut self.task_queue)?;
@@ -93,7 +94,7 @@ impl Checked for SignalWithStartWorkflowExecutionRequest {
             .map_or("", |workflow_type| workflow_type.name.as_str());
         fields::set(workflow_type, "workflow type not set")?;
         within("workflow type", workflow_type)?;
-        retry::policy(self.retry_policy.as_mut())?;
+        retry_policy(self.retry_policy.as_ref())?;
         cron_and_delay(&self.cron_schedule, self.workflow_start_delay.as_mut())?;
         task_queue::of_workflow(&mut self.task_queue)?;
         timeouts(
@@ -169,11 +170,11 @@ fn workflow_id(value: &str) -> Result<(), Refusal> {
 
 /// As [`fields::length`], in the words that these requests use.
 fn within(field: &str, value: &str) -> Result<(), Refusal> {
-    if value.len() > fields::ID_BYTES_MAX {
+    if value.len() > ID_LENGTH_MAX {
         return Err(Refusal::InvalidArgument(format!(
             "{field} exceeds maximum allowed length ({}/{})",
             value.len(),
-            fields::ID_BYTES_MAX
+            ID_LENGTH_MAX
         )));
     }
     Ok(())
@@ -186,7 +187,14 @@ fn cron_and_delay(schedule: &str, delay: Option<&mut Duration>) -> Result<(), Re
         ));
     }
     fields::duration_field("WorkflowStartDelaySeconds", delay)?;
-    cron::check(schedule)
+    match schedule {
+        "" => Ok(()),
+        schedule => cron::validate(schedule),
+    }
+}
+
+fn retry_policy(value: Option<&RetryPolicy>) -> Result<(), Refusal> {
+    value.map_or(Ok(()), backoff::validate)
 }
 
 fn timeouts(

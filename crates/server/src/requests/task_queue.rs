@@ -1,19 +1,20 @@
 //! Task queues and the workers' versions that come with them (server-semantics 8.1, 8.2).
 
 use steadfast_core::Refusal;
+use steadfast_core::limits::ID_LENGTH_MAX;
 use steadfast_protocol::common::WorkerVersionCapabilities;
 use steadfast_protocol::deployment::WorkerDeploymentOptions;
 use steadfast_protocol::enums::{TaskQueueKind, WorkerVersioningMode};
 use steadfast_protocol::taskqueue::TaskQueue;
 
-use super::fields::{self, ID_BYTES_MAX};
+use super::fields;
 
 const RESERVED_PREFIX: &str = "/_sys/";
 const INTERNAL_PREFIX: &str = "temporal-sys-per-ns-";
 const INTERNAL_NAME: &str = "temporal-sys-worker-controller-per-ns-tq";
 
 /// Half of an id, less what joins name and build id to the name of an internal workflow.
-const DEPLOYMENT_NAME_BYTES_MAX: usize = (ID_BYTES_MAX - 39) / 2;
+const DEPLOYMENT_NAME_BYTES_MAX: usize = (ID_LENGTH_MAX - 39) / 2;
 
 /// The task queue of a request: named, and of a kind; none given means the normal one.
 pub(crate) fn named(value: Option<&mut TaskQueue>) -> Result<&mut TaskQueue, Refusal> {
@@ -22,7 +23,7 @@ pub(crate) fn named(value: Option<&mut TaskQueue>) -> Result<&mut TaskQueue, Ref
     };
     fields::set(&queue.name, "missing task queue name")?;
     name(&queue.name)?;
-    if queue.normal_name.len() > ID_BYTES_MAX {
+    if queue.normal_name.len() > ID_LENGTH_MAX {
         return Err(Refusal::invalid("taskQueue length exceeds limit"));
     }
     fields::enumeration::<TaskQueueKind>("TaskQueueKind", queue.kind)?;
@@ -70,7 +71,7 @@ pub(crate) fn of_poll(
 
 /// Whether a name may be that of a task queue; it may be empty.
 pub(crate) fn name(value: &str) -> Result<(), Refusal> {
-    if value.len() > ID_BYTES_MAX {
+    if value.len() > ID_LENGTH_MAX {
         return Err(Refusal::invalid("taskQueue length exceeds limit"));
     }
     if value.starts_with(RESERVED_PREFIX) {

@@ -1,0 +1,182 @@
+//! A server in this process, and a client that speaks to it without generated types.
+
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
+use prometheus_client::registry::Registry;
+use prost::Message;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
+use steadfast_protocol::DESCRIPTORS;
+use steadfast_protocol::enums::NamespaceState;
+use steadfast_server::{Listeners, Parts, Server};
+use steadfast_store::MemoryStore;
+use steadfast_visibility::MemoryVisibility;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+/// A running server with the namespaces `default` and `other`.
+pub struct Served {
+    pub channel: Channel,
+    pub address: SocketAddr,
+    pub metrics_address: SocketAddr,
+    pub namespaces: Arc<Namespaces>,
+    pub stop: oneshot::Sender<()>,
+    pub running: JoinHandle<std::io::Result<()>>,
+}
+
+pub async fn serve() -> Served {
+    let namespaces = Namespaces::open(Arc::new(MemoryStore::new()), new_id()).unwrap();
+    let namespaces = Arc::new(namespaces);
+    for name in ["default", "other"] {
+        create(&namespaces, name);
+    }
+    let parts = Parts {
+        engine: Engine {},
+        namespaces: namespaces.clone(),
+        visibility: Arc::new(MemoryVisibility::default()),
+        registry: Registry::default(),
+    };
+    let listener = || TcpListener::bind("127.0.0.1:0");
+    let listeners = Listeners {
+        grpc: listener().await.unwrap(),
+        ui: None,
+        metrics: Some(listener().await.unwrap()),
+    };
+    let address = listeners.grpc.local_addr().unwrap();
+    let metrics_address = listeners.metrics.as_ref().unwrap().local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(Server::new(parts).serve(listeners, async {
+        let _ = stopped.await;
+    }));
+    let channel = Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    Served {
+        channel,
+        address,
+        metrics_address,
+        namespaces,
+        stop,
+        running,
+    }
+}
+
+pub fn create(namespaces: &Namespaces, name: &str) {
+    namespaces
+        .create(NamespaceRecord {
+            id: new_id(),
+            name: name.to_owned(),
+            state: NamespaceState::Registered as i32,
+            retention_ns: 24 * 3600 * 1_000_000_000,
+            ..NamespaceRecord::default()
+        })
+        .unwrap();
+}
+
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The token of a task in the namespace of that id, as far as the frontend looks into it.
+pub fn task_token(namespace_id: &str) -> Vec<u8> {
+    #[derive(Clone, PartialEq, Message)]
+    struct Head {
+        #[prost(string, tag = "1")]
+        namespace_id: String,
+    }
+    Head {
+        namespace_id: namespace_id.to_owned(),
+    }
+    .encode_to_vec()
+}
+
+/// Every RPC of the three services.
+pub fn methods() -> Vec<MethodDescriptor> {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let methods: Vec<_> = pool
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
+        .collect();
+    assert!(methods.len() > 100);
+    methods
+}
+
+/// Calls an RPC with an encoded request; answers the encoded response.
+pub async fn call(
+    channel: &Channel,
+    path: &str,
+    body: Vec<u8>,
+    timeout: Duration,
+) -> Result<Bytes, Status> {
+    let mut request = Request::new(body);
+    request.set_timeout(timeout);
+    call_with(channel, path, request).await
+}
+
+pub async fn call_with(
+    channel: &Channel,
+    path: &str,
+    request: Request<Vec<u8>>,
+) -> Result<Bytes, Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client
+        .ready()
+        .await
+        .map_err(|error| Status::unknown(error.to_string()))?;
+    let path: PathAndQuery = path.parse().unwrap();
+    let response = client.unary(request, path, Raw).await?;
+    Ok(response.into_inner())
+}
+
+pub fn path_of(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+/// Bytes as they are.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}

@@ -1,0 +1,269 @@
+//! The command line.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use steadfast_visibility::SearchAttributeType;
+
+/// The UI is this far above the gRPC port where no other one is given.
+const UI_PORT_OFFSET: u16 = 1000;
+
+/// Steadfast: durable execution in one binary.
+#[derive(Parser)]
+#[command(name = "steadfast", version)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server.
+    #[command(subcommand)]
+    Server(ServerCommand),
+}
+
+#[derive(Subcommand)]
+enum ServerCommand {
+    /// Run a durable server: what it has acknowledged survives a crash.
+    Start(StartOptions),
+    /// Run a server for development and tests: in memory unless --db-filename is given.
+    StartDev(StartDevOptions),
+}
+
+#[derive(Args)]
+struct StartOptions {
+    /// Where the state is kept.
+    #[arg(long, value_name = "DIR", default_value = "./steadfast-data")]
+    data_dir: PathBuf,
+    /// Serve on an address that other machines reach, although nobody is asked who they are.
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    common: CommonOptions,
+}
+
+#[derive(Args)]
+struct StartDevOptions {
+    /// Keep the state on disk, in a directory of this name.
+    #[arg(long, short = 'f', value_name = "PATH")]
+    db_filename: Option<PathBuf>,
+    /// Serve no UI.
+    #[arg(long)]
+    headless: bool,
+    /// Accepted for compatibility; there is no HTTP API yet.
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// Accepted for compatibility; keys of the reference server mean nothing here.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    dynamic_config_value: Vec<(String, String)>,
+    #[command(flatten)]
+    common: CommonOptions,
+}
+
+#[derive(Args)]
+struct CommonOptions {
+    /// Address to serve on.
+    #[arg(long, default_value = "localhost", value_parser = ip_address)]
+    ip: IpAddr,
+    /// Port for gRPC.
+    #[arg(long, short = 'p', default_value_t = 7233)]
+    port: u16,
+    /// Port for the UI [default: 1000 above --port].
+    #[arg(long, value_name = "PORT")]
+    ui_port: Option<u16>,
+    /// Address for the UI [default: that of --ip].
+    #[arg(long, value_name = "IP", value_parser = ip_address)]
+    ui_ip: Option<IpAddr>,
+    /// Port for Prometheus metrics [default: none].
+    #[arg(long, value_name = "PORT")]
+    metrics_port: Option<u16>,
+    /// Namespace to create if it is missing, besides "default". May be repeated.
+    #[arg(long, short = 'n', value_name = "NAME")]
+    namespace: Vec<String>,
+    /// Search attribute to create in these namespaces, as Name=Type. May be repeated.
+    #[arg(long, value_name = "NAME=TYPE", value_parser = search_attribute)]
+    search_attribute: Vec<(String, SearchAttributeType)>,
+    /// What is logged [default: info, for start-dev warn].
+    #[arg(long, value_enum)]
+    log_level: Option<LogLevel>,
+    /// How it is logged.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// What is logged: this and what is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Never,
+}
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+    Pretty,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Directory of the store; none for a store in memory.
+    pub data_dir: Option<PathBuf>,
+    /// Whether an address that other machines reach is meant so.
+    pub reachable: bool,
+    pub ip: IpAddr,
+    pub port: u16,
+    pub ui_ip: IpAddr,
+    /// None for no UI.
+    pub ui_port: Option<u16>,
+    /// None for no metrics.
+    pub metrics_port: Option<u16>,
+    /// To be created where missing.
+    pub namespaces: Vec<String>,
+    /// To be created in these namespaces.
+    pub search_attributes: Vec<(String, SearchAttributeType)>,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+}
+
+impl Options {
+    pub(crate) fn into_settings(self) -> Settings {
+        let Command::Server(command) = self.command;
+        match command {
+            ServerCommand::Start(start) => Settings {
+                data_dir: Some(start.data_dir),
+                reachable: start.insecure,
+                ..start.common.into_settings(LogLevel::Info)
+            },
+            ServerCommand::StartDev(start) => {
+                let settings = start.common.into_settings(LogLevel::Warn);
+                Settings {
+                    data_dir: start.db_filename,
+                    reachable: true,
+                    ui_port: settings.ui_port.filter(|_| !start.headless),
+                    ..settings
+                }
+            }
+        }
+    }
+}
+
+impl CommonOptions {
+    fn into_settings(self, log_level: LogLevel) -> Settings {
+        let ui_port = self.ui_port.unwrap_or(match self.port {
+            0 => 0,
+            port => port.checked_add(UI_PORT_OFFSET).unwrap_or_default(),
+        });
+        let mut namespaces = vec!["default".to_owned()];
+        for name in self.namespace {
+            if !namespaces.contains(&name) {
+                namespaces.push(name);
+            }
+        }
+        Settings {
+            data_dir: None,
+            reachable: false,
+            ip: self.ip,
+            port: self.port,
+            ui_ip: self.ui_ip.unwrap_or(self.ip),
+            ui_port: Some(ui_port),
+            metrics_port: self.metrics_port,
+            namespaces,
+            search_attributes: self.search_attribute,
+            log_level: self.log_level.unwrap_or(log_level),
+            log_format: self.log_format,
+        }
+    }
+}
+
+fn ip_address(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        text => text.parse().map_err(|_| "not an IP address".to_owned()),
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String> {
+    let (name, type_name) = key_value(text)?;
+    let known = (1..).map_while(SearchAttributeType::from_protocol);
+    let found = known
+        .into_iter()
+        .find(|value_type| value_type.name().eq_ignore_ascii_case(&type_name));
+    found.map(|value_type| (name, value_type)).ok_or_else(|| {
+        "the type is one of Text, Keyword, Int, Double, Bool, Datetime, KeywordList".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &str) -> Result<Settings, clap::Error> {
+        let arguments = std::iter::once("steadfast").chain(arguments.split_whitespace());
+        Ok(Options::try_parse_from(arguments)?.into_settings())
+    }
+
+    #[test]
+    fn what_sdks_pass_is_taken() {
+        let settings = parse(
+            "server start-dev --port 4321 --namespace ns --ip 127.0.0.1 --log-format pretty --log-level warn \
+             --dynamic-config-value frontend.enableServerVersionCheck=false \
+             --dynamic-config-value=frontend.enableUpdateWorkflowExecution=true \
+             --search-attribute Size=int --search-attribute=Tags=KeywordList --headless",
+        )
+        .unwrap();
+        assert_eq!((settings.port, settings.ui_port), (4321, None));
+        assert_eq!(settings.namespaces, ["default", "ns"]);
+        assert_eq!(settings.data_dir, None);
+        assert_eq!(
+            settings.search_attributes,
+            [
+                ("Size".to_owned(), SearchAttributeType::Int),
+                ("Tags".to_owned(), SearchAttributeType::KeywordList)
+            ]
+        );
+    }
+
+    #[test]
+    fn the_durable_server_has_its_defaults() {
+        let settings = parse("server start").unwrap();
+        assert_eq!(settings.data_dir, Some("./steadfast-data".into()));
+        assert_eq!((settings.port, settings.ui_port), (7233, Some(8233)));
+        assert!(!settings.reachable && settings.ip.is_loopback());
+        assert_eq!(settings.log_level, LogLevel::Info);
+        assert!(
+            parse("server start --ip 0.0.0.0 --insecure")
+                .unwrap()
+                .reachable
+        );
+    }
+
+    #[test]
+    fn wrong_flags_are_refused() {
+        for wrong in [
+            "server start --headless",
+            "server start-dev --port x",
+            "server start-dev --ip nowhere",
+            "server start-dev --search-attribute Size",
+            "server start-dev --search-attribute Size=Long",
+            "server start-dev --log-level loud",
+            "server stop",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! From settings to a running server: ports first, then the state, then the services.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
+use steadfast_protocol::enums::NamespaceState;
+use steadfast_server::{Listeners, Parts, STEADFAST_VERSION, Server, shown_address};
+use steadfast_store::{MemoryStore, Store};
+use steadfast_store_local::LocalStore;
+use steadfast_visibility::VisibilityStore;
+use steadfast_visibility_sqlite::SqliteVisibility;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use crate::logs;
+use crate::options::Settings;
+
+/// How long closed runs are kept in the namespaces that are made at start.
+const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
+
+/// Runs a server until it is told to stop. The error is one line for people.
+pub(crate) fn server(settings: Settings) -> Result<(), String> {
+    if !settings.ip.is_loopback() && !settings.reachable {
+        return Err(format!(
+            "{} can be reached from other machines, and nobody is asked who they are: add --insecure if that is meant",
+            settings.ip
+        ));
+    }
+    logs::start(settings.log_level, settings.log_format);
+    let ports = Ports::bind(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(said("the threads cannot be started"))?;
+    runtime.block_on(async {
+        let parts = build(&settings)?;
+        let stop = stop_signal().map_err(said("signals cannot be received"))?;
+        let listeners = ports.listen().map_err(said("the ports cannot be used"))?;
+        ports.announce(&settings);
+        Server::new(parts)
+            .serve(listeners, stop)
+            .await
+            .map_err(said("the server failed"))
+    })
+}
+
+/// Opens the state and makes what serves it. To be called within the runtime.
+fn build(settings: &Settings) -> Result<Parts, String> {
+    let store: Arc<dyn Store> = match &settings.data_dir {
+        None => Arc::new(MemoryStore::new()),
+        Some(directory) => Arc::new(open(directory)?),
+    };
+    let projection = settings
+        .data_dir
+        .as_ref()
+        .map(|directory| directory.join("visibility.sqlite"));
+    let visibility = SqliteVisibility::open(projection.as_deref())
+        .map_err(said("the visibility store cannot be opened"))?;
+    let visibility: Arc<dyn VisibilityStore> = Arc::new(visibility.store);
+    let namespaces = Namespaces::open(store.clone(), Uuid::new_v4().to_string())
+        .map_err(said("the namespaces cannot be read"))?;
+    prepare(&namespaces, settings)?;
+    let namespaces = Arc::new(namespaces);
+    let engine = Engine::start(store, visibility.clone(), namespaces.clone())
+        .map_err(said("the executions cannot be read"))?;
+    Ok(Parts {
+        engine,
+        namespaces,
+        visibility,
+        registry: Registry::default(),
+    })
+}
+
+fn open(directory: &Path) -> Result<LocalStore, String> {
+    LocalStore::open(directory, Default::default()).map_err(|error| {
+        format!(
+            "the data directory {} cannot be used: {error}",
+            directory.display()
+        )
+    })
+}
+
+/// Makes the namespaces and search attributes that are asked for and missing.
+fn prepare(namespaces: &Namespaces, settings: &Settings) -> Result<(), String> {
+    for name in &settings.namespaces {
+        let failed = said_of("the namespace", name);
+        if namespaces.by_name(name).is_none() {
+            namespaces
+                .create(NamespaceRecord {
+                    id: Uuid::new_v4().to_string(),
+                    name: name.clone(),
+                    state: NamespaceState::Registered as i32,
+                    retention_ns: RETENTION_NS,
+                    ..NamespaceRecord::default()
+                })
+                .map_err(&failed)?;
+        }
+        namespaces
+            .update(name, |record| {
+                for (attribute, value_type) in &settings.search_attributes {
+                    record
+                        .search_attributes
+                        .entry(attribute.clone())
+                        .or_insert(value_type.to_protocol() as i32);
+                }
+                Ok(())
+            })
+            .map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// The ports of the server, taken before anything is opened.
+struct Ports {
+    grpc: TcpListener,
+    ui: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Ports {
+    fn bind(settings: &Settings) -> Result<Self, String> {
+        let optional = |ip: IpAddr, port: Option<u16>| port.map(|port| bind(ip, port)).transpose();
+        Ok(Self {
+            grpc: bind(settings.ip, settings.port)?,
+            ui: optional(settings.ui_ip, settings.ui_port)?,
+            metrics: optional(settings.ip, settings.metrics_port)?,
+        })
+    }
+
+    /// The same ports for the runtime, which must be entered.
+    fn listen(&self) -> io::Result<Listeners> {
+        let listen = |port: &TcpListener| {
+            port.set_nonblocking(true)?;
+            tokio::net::TcpListener::from_std(port.try_clone()?)
+        };
+        Ok(Listeners {
+            grpc: listen(&self.grpc)?,
+            ui: self.ui.as_ref().map(listen).transpose()?,
+            metrics: self.metrics.as_ref().map(listen).transpose()?,
+        })
+    }
+
+    /// Says where the server is.
+    fn announce(&self, settings: &Settings) {
+        let at = |port: &TcpListener| {
+            port.local_addr()
+                .map_or_else(|_| "unknown".to_owned(), shown_address)
+        };
+        let state = match &settings.data_dir {
+            Some(directory) => directory.display().to_string(),
+            None => "in memory, gone when the server stops".to_owned(),
+        };
+        let mut text = format!(
+            "Steadfast {STEADFAST_VERSION}\n  gRPC:     {}\n",
+            at(&self.grpc)
+        );
+        if let Some(ui) = &self.ui {
+            text += &format!("  UI:       http://{}\n", at(ui));
+        }
+        if let Some(metrics) = &self.metrics {
+            text += &format!("  Metrics:  http://{}/metrics\n", at(metrics));
+        }
+        text += &format!("  State:    {state}\n");
+        // The server does its work whether or not anyone reads this.
+        let _ = io::stdout().write_all(text.as_bytes());
+    }
+}
+
+fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, String> {
+    let address = SocketAddr::new(ip, port);
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => format!("port {port} of {ip} is in use by another process"),
+        _ => format!("{address} cannot be listened on: {error}"),
+    })
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn said<E: Display>(what: &str) -> impl Fn(E) -> String {
+    move |error| format!("{what}: {error}")
+}
+
+fn said_of<E: Display>(what: &str, name: &str) -> impl Fn(E) -> String {
+    move |error| format!("{what} {name} cannot be prepared: {error}")
+}
