@@ -51,23 +51,27 @@ fn first_timeout(activity: &Activity) -> Option<(Time, TimeoutType)> {
 /// Does what is due of the activity of this Scheduled event: dispatches it again after a backoff, or times it out.
 /// Nothing happens if nothing is due.
 pub fn on_due(tx: &mut Transition<'_>, scheduled_event_id: i64) {
-    let Some(activity) = tx.run.activities.get(&scheduled_event_id) else {
-        return;
+    // More than once where the whole activity times out at the very end of a backoff.
+    while let Some(activity) = tx.run.activities.get(&scheduled_event_id) {
+        if next_deadline(activity).is_none_or(|due| due > tx.cx.now) {
+            return;
+        }
+        let activity = Activity::clone(activity);
+        if is_backing_off(&activity) {
+            dispatch_again(tx, activity);
+        } else if let Some((_, kind)) = first_timeout(&activity) {
+            time_out(tx, activity, kind);
+        }
+    }
+}
+
+fn dispatch_again(tx: &mut Transition<'_>, activity: Activity) {
+    let dispatched = Activity {
+        dispatched: true,
+        ..activity
     };
-    let activity = Activity::clone(activity);
-    if next_deadline(&activity).is_none_or(|due| due > tx.cx.now) {
-        return;
-    }
-    if is_backing_off(&activity) {
-        let dispatched = Activity {
-            dispatched: true,
-            ..activity
-        };
-        tx.out.tasks_added.push(activity_task(&dispatched));
-        tx.put_activity(dispatched);
-    } else if let Some((_, kind)) = first_timeout(&activity) {
-        time_out(tx, activity, kind);
-    }
+    tx.out.tasks_added.push(activity_task(&dispatched));
+    tx.put_activity(dispatched);
 }
 
 fn time_out(tx: &mut Transition<'_>, activity: Activity, kind: TimeoutType) {
