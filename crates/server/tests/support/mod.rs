@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use prometheus_client::registry::Registry;
-use prost::Message;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use steadfast_engine::token::TaskToken;
 use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
 use steadfast_protocol::DESCRIPTORS;
 use steadfast_protocol::enums::NamespaceState;
@@ -35,15 +35,16 @@ pub struct Served {
 }
 
 pub async fn serve() -> Served {
-    let namespaces = Namespaces::open(Arc::new(MemoryStore::new()), new_id()).unwrap();
-    let namespaces = Arc::new(namespaces);
+    let store = Arc::new(MemoryStore::new());
+    let namespaces = Arc::new(Namespaces::open(store.clone(), new_id()).unwrap());
     for name in ["default", "other"] {
         create(&namespaces, name);
     }
+    let visibility = Arc::new(MemoryVisibility::default());
     let parts = Parts {
-        engine: Engine {},
+        engine: Engine::start(store, visibility.clone(), namespaces.clone()).unwrap(),
         namespaces: namespaces.clone(),
-        visibility: Arc::new(MemoryVisibility::default()),
+        visibility,
         registry: Registry::default(),
     };
     let listener = || TcpListener::bind("127.0.0.1:0");
@@ -89,17 +90,15 @@ pub fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The token of a task in the namespace of that id, as far as the frontend looks into it.
+/// A token of a task in the namespace of that id; there is no such task.
 pub fn task_token(namespace_id: &str) -> Vec<u8> {
-    #[derive(Clone, PartialEq, Message)]
-    struct Head {
-        #[prost(string, tag = "1")]
-        namespace_id: String,
-    }
-    Head {
+    let token = TaskToken {
         namespace_id: namespace_id.to_owned(),
-    }
-    .encode_to_vec()
+        workflow_id: "some-workflow_id".to_owned(),
+        run_id: new_id(),
+        ..TaskToken::default()
+    };
+    token.seal().to_vec()
 }
 
 /// Every RPC of the three services.
