@@ -1,7 +1,8 @@
 //! The worked histories of server-semantics 17 that this part of the core writes.
 
-use steadfast_protocol::command::CancelTimerCommandAttributes;
 use steadfast_protocol::command::command::Attributes as Do;
+use steadfast_protocol::command::{CancelTimerCommandAttributes, RecordMarkerCommandAttributes};
+use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 use crate::world::{World, activity, boom, cancel_activity, complete, schedule, timer};
 
@@ -96,6 +97,32 @@ fn a_close_does_not_pass_over_a_signal() {
         "4 WorkflowTaskFailed UnhandledCommand
         5 WorkflowExecutionSignaled s
         6 WorkflowTaskScheduled",
+    );
+}
+
+/// 11.
+#[test]
+fn a_task_is_prolonged() {
+    let mut world = World::open();
+    world
+        .respond(RespondWorkflowTaskCompletedRequest {
+            force_create_new_workflow_task: true,
+            ..Default::default()
+        })
+        .unwrap();
+    world.poll();
+    let marker = Do::RecordMarkerCommandAttributes(RecordMarkerCommandAttributes {
+        marker_name: "LocalActivity".to_owned(),
+        ..Default::default()
+    });
+    world.done(vec![marker]).unwrap();
+    world.expect(
+        4,
+        "4 WorkflowTaskCompleted
+        5 WorkflowTaskScheduled
+        6 WorkflowTaskStarted
+        7 WorkflowTaskCompleted
+        8 MarkerRecorded",
     );
 }
 

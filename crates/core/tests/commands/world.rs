@@ -141,10 +141,6 @@ impl World {
         input(&mut self.run, &cx)
     }
 
-    pub(crate) fn now(&self) -> Time {
-        Time(self.now)
-    }
-
     /// Writes what the engine would write, and reads it again.
     pub(crate) fn commit(&mut self, outcome: Outcome) {
         for row in &outcome.changed {
@@ -202,6 +198,16 @@ impl World {
     }
 
     pub(crate) fn done_with(&mut self, commands: Vec<Command>) -> Result<Completed, String> {
+        self.respond(RespondWorkflowTaskCompletedRequest {
+            commands,
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        mut request: RespondWorkflowTaskCompletedRequest,
+    ) -> Result<Completed, String> {
         let task = self.run.head.workflow_task.clone().unwrap();
         let started = self.run.started_task.clone().expect("polled");
         let token = TaskRef {
@@ -210,11 +216,7 @@ impl World {
             started_time: started.started_time,
             attempt: task.attempt,
         };
-        let request = RespondWorkflowTaskCompletedRequest {
-            identity: "worker".to_owned(),
-            commands,
-            ..Default::default()
-        };
+        request.identity = "worker".to_owned();
         let completion = self.play(|run, cx| completion::complete(run, cx, &token, request));
         if let Some(outcome) = completion.outcome {
             self.commit(outcome);
@@ -226,6 +228,7 @@ impl World {
     pub(crate) fn signal(&mut self, name: &str) {
         let signal = Signal {
             name: name.to_owned(),
+            request_id: self.place.uuid(),
             ..Default::default()
         };
         let outcome = self.play(|run, cx| signal::signal(run, cx, signal, false));

@@ -1,0 +1,68 @@
+//! Commands that close the run.
+
+use steadfast_protocol::command::command::Attributes as Do;
+use steadfast_protocol::command::*;
+use steadfast_protocol::enums::WorkflowExecutionStatus as Status;
+use steadfast_protocol::sdk::UserMetadata;
+
+use crate::world::{World, boom, command, complete, payload, schedule, text, timer};
+
+#[test]
+fn each_leaves_its_event_and_its_status() {
+    let fail = Do::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes {
+        failure: Some(boom("Kind")),
+    });
+    let cancel =
+        Do::CancelWorkflowExecutionCommandAttributes(CancelWorkflowExecutionCommandAttributes {
+            details: Some(text("why")),
+        });
+    let again = Do::ContinueAsNewWorkflowExecutionCommandAttributes(
+        ContinueAsNewWorkflowExecutionCommandAttributes::default(),
+    );
+    let cases = [
+        (complete(), Status::Completed, "WorkflowExecutionCompleted"),
+        (fail, Status::Failed, "WorkflowExecutionFailed"),
+        (cancel, Status::Canceled, "WorkflowExecutionCanceled"),
+        (
+            again,
+            Status::ContinuedAsNew,
+            "WorkflowExecutionContinuedAsNew",
+        ),
+    ];
+    for (close, status, event) in cases {
+        let mut world = World::open();
+        let mut close = command(close);
+        close.user_metadata = Some(UserMetadata {
+            summary: Some(payload("why")),
+            details: None,
+        });
+        let metadata = close.user_metadata.clone();
+        let commands = vec![command(schedule("a")), command(timer("t", 1000)), close];
+        world.done_with(commands).unwrap();
+        assert_eq!(world.run.status(), status);
+        assert!(world.tasks.is_empty(), "nothing is left to do");
+        world.expect(
+            4,
+            &format!(
+                "4 WorkflowTaskCompleted
+                5 ActivityTaskScheduled a
+                6 TimerStarted t
+                7 {event}"
+            ),
+        );
+        assert_eq!(world.history[6].user_metadata, metadata);
+    }
+}
+
+#[test]
+fn a_description_may_not_be_too_long() {
+    let mut world = World::open();
+    let mut close = command(complete());
+    close.user_metadata = Some(UserMetadata {
+        summary: Some(payload(&"x".repeat(500))),
+        details: None,
+    });
+    let refused = world.done_with(vec![close]).err().unwrap();
+    assert!(refused.starts_with("BadCompleteWorkflowExecutionAttributes: "));
+    assert!(world.run.is_open());
+}
