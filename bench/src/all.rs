@@ -81,10 +81,16 @@ impl Plan {
         };
         let cpu = "server CPU per workflow";
         let running = launch.start().await?;
-        let empty = self.load(200, 1).run(&running.server, "empty").await?;
+        let empty = self
+            .load(200, 1)
+            .run(&running.server, "new workflows on the empty server")
+            .await?;
         let mut report = idle.fill(&running.server).await?;
         report.target("resident with them", Target::AtMost(250.0));
-        let full = self.load(200, 1).run(&running.server, "full").await?;
+        let full = self
+            .load(200, 1)
+            .run(&running.server, "new workflows on the full server")
+            .await?;
         if let (Some(empty), Some(full)) = (empty.value(cpu), full.value(cpu)) {
             report.add("CPU per new workflow, empty", empty, "us");
             report.add("CPU per new workflow, full", full, "us");

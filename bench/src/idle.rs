@@ -34,7 +34,9 @@ impl Idle {
     pub(crate) async fn fill(&self, server: &Server) -> Result<Report, BenchError> {
         let (from_s, to_s) = self.timers_s;
         let load = self.load(self.open, Script::Timer { from_s, to_s });
-        let filled = load.run(server, "filling").await?;
+        let filled = load
+            .run(server, &format!("opening {} workflows", self.open))
+            .await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         let mut report = Report::new(format!("{} open workflows, each with a timer", self.open));
         for name in [

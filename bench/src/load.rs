@@ -87,6 +87,7 @@ pub(crate) struct Session {
 impl Load {
     /// Runs the load and reports its figures.
     pub(crate) async fn run(&self, server: &Server, title: &str) -> Result<Report, BenchError> {
+        eprintln!("measuring: {title}");
         Session::open(server, self).await?.measure(title).await
     }
 }

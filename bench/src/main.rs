@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connect::Server;
 use crate::error::BenchError;
@@ -192,13 +193,26 @@ fn main() -> ExitCode {
     };
     let outcome = runtime
         .map_err(BenchError::setup("cannot start the runtime"))
-        .and_then(|runtime| runtime.block_on(measure(cli.command, cli.json)));
+        .and_then(|runtime| runtime.block_on(until_stopped(measure(cli.command, cli.json))));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("steadfast-bench: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Ends the measurement on a signal too, so that a server started for it does not stay behind.
+async fn until_stopped(
+    work: impl Future<Output = Result<(), BenchError>>,
+) -> Result<(), BenchError> {
+    let no_signals = BenchError::setup("cannot listen to signals");
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    tokio::select! {
+        outcome = work => outcome,
+        _ = terminate.recv() => Err(BenchError::Setup("stopped".to_string())),
+        _ = tokio::signal::ctrl_c() => Err(BenchError::Setup("stopped".to_string())),
     }
 }
 

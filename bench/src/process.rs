@@ -45,6 +45,8 @@ pub(crate) struct Launch {
     /// Arguments with the placeholders `{dir}`, `{port}` and `{ui-port}`.
     pub(crate) arguments: String,
     pub(crate) data_dir: PathBuf,
+    /// Where its output goes, which is shown if it does not come up.
+    log: PathBuf,
     /// Chosen once, so that a server that is started again is found where it was.
     port: u16,
     ui_port: u16,
@@ -59,16 +61,13 @@ pub(crate) struct Running {
 }
 
 impl Launch {
-    /// A launch on free ports of this machine.
-    pub(crate) fn new(
-        binary: &Path,
-        arguments: &str,
-        data_dir: &Path,
-    ) -> Result<Launch, BenchError> {
+    /// A launch on free ports of this machine, with its data and its log inside `dir`.
+    pub(crate) fn new(binary: &Path, arguments: &str, dir: &Path) -> Result<Launch, BenchError> {
         Ok(Launch {
             binary: binary.to_path_buf(),
             arguments: arguments.to_string(),
-            data_dir: data_dir.to_path_buf(),
+            data_dir: dir.join("data"),
+            log: dir.join("server.log"),
             port: free_port()?,
             ui_port: free_port()?,
         })
@@ -83,11 +82,14 @@ impl Launch {
                 .replace("{ui-port}", &self.ui_port.to_string())
                 .replace("{port}", &self.port.to_string())
         });
+        let log = std::fs::File::create(&self.log)
+            .map_err(BenchError::setup("cannot create the server's log"))?;
         let begin = Instant::now();
         let child = Command::new(&self.binary)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(log)
             .spawn()
             .map_err(BenchError::setup(&format!(
                 "cannot start {}",
@@ -107,8 +109,12 @@ impl Launch {
                 Err(_) => tokio::time::sleep(READY_STEP).await,
             }
             if let Ok(Some(status)) = running.child.try_wait() {
-                let text = format!("{} ended at once with {status}", self.binary.display());
-                return Err(BenchError::Setup(text));
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                let last = log.lines().last().unwrap_or("it said nothing");
+                let binary = self.binary.display();
+                return Err(BenchError::Setup(format!(
+                    "{binary} ended at once with {status}: {last}"
+                )));
             }
         }
         running.ready_in = begin.elapsed();

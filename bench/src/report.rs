@@ -25,6 +25,13 @@ pub(crate) struct Report {
     pub(crate) figures: Vec<Figure>,
 }
 
+impl Figure {
+    fn measured(&self) -> String {
+        let measured = format!("{} {}", number(self.value), self.unit);
+        measured.trim_end().to_string()
+    }
+}
+
 impl Report {
     pub(crate) fn new(title: impl Into<String>) -> Report {
         Report {
@@ -74,13 +81,7 @@ impl Report {
             .unwrap_or(0);
         for figure in &self.figures {
             // Writing to a string does not fail.
-            let _ = writeln!(
-                text,
-                "  {:width$}  {} {}",
-                figure.name,
-                number(figure.value),
-                figure.unit
-            );
+            let _ = writeln!(text, "  {:width$}  {}", figure.name, figure.measured());
         }
         text
     }
@@ -112,10 +113,9 @@ impl Report {
             };
             let _ = writeln!(
                 text,
-                "| {} | {} {} | {target} | {met} |",
+                "| {} | {} | {target} | {met} |",
                 figure.name,
-                number(figure.value),
-                figure.unit
+                figure.measured()
             );
         }
         text
