@@ -19,7 +19,10 @@ pub struct Fired {
 pub fn fire(run: &mut Execution, cx: &Context<'_>) -> Fired {
     let stored = run.next_stored_deadline().is_some_and(|due| due <= cx.now);
     if !run.is_open() {
-        assert!(run.deadlines.len() <= 1, "a closed run only waits for its deletion");
+        assert!(
+            run.deadlines.len() <= 1,
+            "a closed run only waits for its deletion"
+        );
         return Fired {
             outcome: None,
             delete: stored,

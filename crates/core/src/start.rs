@@ -1,28 +1,26 @@
 //! A run begins: a plain start, a child, or the next run of a chain (server-semantics 2.4-2.8, 6.2-6.4).
 
+mod state;
+
 use std::sync::Arc;
 
 use prost::Message;
-use steadfast_protocol::common::{Memo, Payload, WorkflowExecution};
-use steadfast_protocol::enums::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus,
-};
+use steadfast_protocol::common::WorkflowExecution;
+use steadfast_protocol::enums::EventType;
+use steadfast_protocol::history::HistoryEvent;
 use steadfast_protocol::history::history_event::Attributes;
-use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
-use steadfast_protocol::taskqueue::TaskQueue;
-use steadfast_protocol::workflow::{ResetPointInfo, ResetPoints};
+use steadfast_protocol::workflow::ResetPointInfo;
 use steadfast_protocol::workflowservice::StartWorkflowExecutionRequest;
 
 use crate::context::Context;
 use crate::execution::{Execution, RunKey};
 use crate::outcome::Outcome;
-use crate::record::{Head, RequestId};
 use crate::refusal::Refusal;
 use crate::signal::{self, Signal};
-use crate::time::{MILLISECOND, Time, duration_or_zero, to_duration, to_duration_opt};
+use crate::time::{Time, duration_or_zero};
 use crate::transition::Transition;
 use crate::workflow_task::{self, TaskPoll, TaskStart};
-use crate::{backoff, cron, limits};
+use crate::{cron, limits};
 
 /// What a run begins with.
 #[derive(Clone, Debug, Default)]
@@ -129,8 +127,8 @@ pub(crate) fn begin(cx: &Context<'_>, params: StartParams) -> Started {
     };
     let waits = backoff > 0 || params.first_task == FirstTask::WhenReleased;
     let eager = params.allow_eager && request.request_eager_execution && !waits;
-    let attributes = started_attributes(cx, &params, backoff, eager);
-    let head = head(cx, &params, &attributes, backoff);
+    let attributes = state::started_attributes(cx, &params, backoff, eager);
+    let head = state::head(cx, &params, &attributes, backoff);
     let event = HistoryEvent {
         event_id: 1,
         task_id: 1,
@@ -227,155 +225,6 @@ fn own_backoff(request: &StartWorkflowExecutionRequest, now: Time) -> i64 {
         return duration_or_zero(request.workflow_start_delay.as_ref());
     }
     cron::backoff(&request.cron_schedule, now, now).unwrap_or_default()
-}
-
-fn started_attributes(
-    cx: &Context<'_>,
-    params: &StartParams,
-    backoff: i64,
-    eager: bool,
-) -> WorkflowExecutionStartedEventAttributes {
-    let request = &params.request;
-    let (execution_timeout, run_timeout, task_timeout) = effective_timeouts(
-        duration_or_zero(request.workflow_execution_timeout.as_ref()),
-        duration_or_zero(request.workflow_run_timeout.as_ref()),
-        duration_or_zero(request.workflow_task_timeout.as_ref()),
-    );
-    // An infinite run timeout is absent in a plain start, explicit in a child, and echoed in a chain (19).
-    let is_explicit = request.workflow_run_timeout.is_some() && params.continued.is_some();
-    let workflow_run_timeout =
-        match is_explicit || params.parent.is_some() && params.continued.is_none() {
-            true => Some(to_duration(run_timeout)),
-            false => to_duration_opt(run_timeout),
-        };
-    let expiration = match &params.continued {
-        Some(continued) => Time(continued.execution_expiration),
-        None if execution_timeout > 0 => {
-            let exact = cx.now.plus(execution_timeout).0;
-            Time(exact - exact.rem_euclid(MILLISECOND))
-        }
-        None => Time(0),
-    };
-    let mut retry_policy = request.retry_policy.clone();
-    if let Some(policy) = &mut retry_policy {
-        backoff::fill(policy);
-    }
-    let initiator = match &params.continued {
-        Some(continued) => continued.initiator,
-        None if request.cron_schedule.is_empty() => ContinueAsNewInitiator::Unspecified as i32,
-        None => ContinueAsNewInitiator::CronSchedule as i32,
-    };
-    let parent = params.parent.as_ref();
-    let continued = params.continued.as_ref();
-    let reset_points = continued.map(|continued| continued.reset_points.clone());
-    let search_attributes = request.search_attributes.as_ref();
-    WorkflowExecutionStartedEventAttributes {
-        workflow_type: request.workflow_type.clone(),
-        parent_workflow_namespace: parent.map_or_else(String::new, |it| it.namespace.clone()),
-        parent_workflow_namespace_id: parent.map_or_else(String::new, |it| it.namespace_id.clone()),
-        parent_workflow_execution: parent.map(|parent| WorkflowExecution {
-            workflow_id: parent.workflow_id.clone(),
-            run_id: parent.run_id.clone(),
-        }),
-        parent_initiated_event_id: parent.map_or(0, |parent| parent.initiated_event_id),
-        parent_initiated_event_version: parent.map_or(0, |parent| parent.initiated_event_version),
-        task_queue: request.task_queue.as_ref().map(|queue| TaskQueue {
-            name: queue.name.clone(),
-            kind: TaskQueueKind::Normal as i32,
-            normal_name: String::new(),
-        }),
-        input: request.input.clone(),
-        workflow_execution_timeout: to_duration_opt(execution_timeout),
-        workflow_run_timeout,
-        workflow_task_timeout: Some(to_duration(task_timeout)),
-        continued_execution_run_id: continued.map_or_else(String::new, |it| it.run_id.clone()),
-        initiator,
-        continued_failure: request.continued_failure.clone(),
-        last_completion_result: request.last_completion_result.clone(),
-        original_execution_run_id: params.run_id.clone(),
-        identity: request.identity.clone(),
-        first_execution_run_id: continued.map_or_else(
-            || params.run_id.clone(),
-            |continued| continued.first_execution_run_id.clone(),
-        ),
-        retry_policy,
-        attempt: continued.map_or(1, |continued| continued.attempt),
-        workflow_execution_expiration_time: expiration.to_proto_opt(),
-        cron_schedule: request.cron_schedule.clone(),
-        first_workflow_task_backoff: Some(to_duration(backoff)),
-        memo: request.memo.as_ref().and_then(kept_memo),
-        search_attributes: search_attributes
-            .map(|attributes| cx.namespace.kept_search_attributes(attributes))
-            .filter(|kept| !kept.indexed_fields.is_empty()),
-        prev_auto_reset_points: reset_points
-            .filter(|points| !points.is_empty())
-            .map(|points| ResetPoints { points }),
-        header: request.header.clone(),
-        workflow_id: request.workflow_id.clone(),
-        completion_callbacks: request.completion_callbacks.clone(),
-        root_workflow_execution: params.root.clone(),
-        versioning_override: request.versioning_override.clone(),
-        priority: request.priority.clone(),
-        eager_execution_accepted: eager,
-        ..Default::default()
-    }
-}
-
-/// The memo without the entries that say "unset"; `None` if nothing is left.
-fn kept_memo(memo: &Memo) -> Option<Memo> {
-    let kept = memo.fields.iter().filter(|(_, value)| !is_null(value));
-    let fields: std::collections::BTreeMap<_, _> = kept
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    (!fields.is_empty()).then_some(Memo { fields })
-}
-
-/// Whether a payload stands for no value: an absent message, or the encoding for null.
-fn is_null(payload: &Payload) -> bool {
-    match payload.metadata.get("encoding") {
-        Some(encoding) => encoding.as_ref() == b"binary/null",
-        None => payload.metadata.is_empty() && payload.data.is_empty(),
-    }
-}
-
-fn head(
-    cx: &Context<'_>,
-    params: &StartParams,
-    attributes: &WorkflowExecutionStartedEventAttributes,
-    backoff: i64,
-) -> Head {
-    let execution_expiration = attributes
-        .workflow_execution_expiration_time
-        .as_ref()
-        .map_or(0, |time| Time::from_proto(time).0);
-    let execution_time = cx.now.plus(backoff);
-    let run_timeout = duration_or_zero(attributes.workflow_run_timeout.as_ref());
-    let run_expiration = match (run_timeout, execution_expiration) {
-        (0, expiration) => expiration,
-        (timeout, 0) => execution_time.plus(timeout).0,
-        (timeout, expiration) => execution_time.plus(timeout).0.min(expiration),
-    };
-    let memo = attributes.memo.clone().unwrap_or_default();
-    let search_attributes = attributes.search_attributes.clone().unwrap_or_default();
-    let request_id = &params.request.request_id;
-    Head {
-        next_event_id: 1,
-        status: WorkflowExecutionStatus::Running as i32,
-        start_time: cx.now.0,
-        execution_time: execution_time.0,
-        create_request_id: request_id.clone(),
-        run_expiration,
-        execution_expiration,
-        memo: memo.fields.into_iter().collect(),
-        search_attributes: search_attributes.indexed_fields.into_iter().collect(),
-        request_ids: vec![RequestId {
-            id: request_id.clone(),
-            event_type: EventType::WorkflowExecutionStarted as i32,
-            event_id: 1,
-        }],
-        awaits_release: params.first_task == FirstTask::WhenReleased,
-        ..Default::default()
-    }
 }
 
 fn start_eagerly(run: &mut Execution, cx: &Context<'_>, identity: &str) -> TaskStart {
