@@ -283,8 +283,8 @@ fn odd_maps(field: &FieldDescriptor) -> Vec<(&'static str, Value)> {
         Kind::Message(inner) => Value::Message(DynamicMessage::new(inner)),
         Kind::Enum(_) => Value::EnumNumber(9999),
         Kind::Bytes => Value::Bytes(vec![0xff].into()),
-        Kind::Int32 => Value::I32(i32::MIN),
-        _ => Value::String("x".repeat(5000)),
+        Kind::String => Value::String("x".repeat(5000)),
+        other => Value::default_value(&other),
     };
     let key = |text: &str| MapKey::String(text.to_owned());
     let with = |keys: &[String]| {
