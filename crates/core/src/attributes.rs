@@ -30,7 +30,11 @@ pub(crate) fn note_build_id(run: &mut Execution, build_id: &str) {
     } else if noted.len() == before {
         return;
     }
-    let value = keyword_list(noted);
+    let mut value = keyword_list(noted);
+    while value.data.len() > limits::SEARCH_ATTRIBUTE_SIZE_MAX && noted.len() > 1 {
+        noted.remove(1);
+        value = keyword_list(noted);
+    }
     run.head
         .search_attributes
         .insert(BUILD_IDS.to_owned(), value);

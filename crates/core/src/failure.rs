@@ -135,7 +135,7 @@ mod tests {
         let inner = wrapped.cause.as_ref().map(|cause| cause.as_ref());
         let inner = inner.expect("the cut failure is the cause");
         assert!(!is_retryable(inner, &[]));
-        assert!(inner.message.starts_with('ä') && inner.stack_trace.is_empty());
+        assert!(inner.message.starts_with('ä') && inner.stack_trace.len() < 2);
         assert!(size(&wrapped) < 2200);
     }
 }

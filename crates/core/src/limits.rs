@@ -42,6 +42,8 @@ pub const SUMMARY_SIZE_MAX: usize = 400;
 pub const DETAILS_SIZE_MAX: usize = 20_000;
 /// The search attributes of a run or a command, bytes.
 pub const SEARCH_ATTRIBUTES_SIZE_MAX: usize = 40 * 1024;
+/// The value of one search attribute, bytes.
+pub const SEARCH_ATTRIBUTE_SIZE_MAX: usize = 2 * 1024;
 /// Worker builds noted in a run's search attribute; the oldest goes first.
 pub const BUILD_IDS_MAX: usize = 20;
 /// Fairness key of a priority, bytes.

@@ -16,6 +16,8 @@ use steadfast_protocol::enums::{
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionCompletedEventAttributes};
 
+use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
+
 use crate::world::{World, complete, payload, text};
 
 fn start_child() -> Do {
@@ -334,4 +336,33 @@ fn upserts_are_merged_and_empty_ones_removed() {
     };
     let recorded = event.search_attributes.as_ref().unwrap();
     assert_eq!(recorded.indexed_fields, two, "also what is removed");
+}
+
+#[test]
+fn the_builds_of_workers_are_noted_once() {
+    let mut world = World::open();
+    let mut build = |id: &str| {
+        let stamp = steadfast_protocol::common::WorkerVersionStamp {
+            build_id: id.to_owned(),
+            ..Default::default()
+        };
+        world
+            .respond(RespondWorkflowTaskCompletedRequest {
+                worker_version_stamp: Some(stamp),
+                force_create_new_workflow_task: true,
+                ..Default::default()
+            })
+            .unwrap();
+        world.poll();
+        let noted = &world.run.head.search_attributes["BuildIds"];
+        String::from_utf8(noted.data.to_vec()).unwrap()
+    };
+    let one = r#"["unversioned","unversioned:o\"ne"]"#;
+    assert_eq!(build("o\"ne"), one);
+    assert_eq!(build("o\"ne"), one);
+    for number in 0..30 {
+        let noted = build(&format!("{number}{}", "x".repeat(200)));
+        assert!(noted.len() <= steadfast_core::limits::SEARCH_ATTRIBUTE_SIZE_MAX);
+        assert!(noted.starts_with(r#"["unversioned","#) && noted.ends_with("x\"]"));
+    }
 }

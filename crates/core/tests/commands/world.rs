@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use prost::Message;
@@ -83,7 +84,7 @@ pub(crate) struct World {
     pub(crate) history: Vec<HistoryEvent>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) effects: Vec<Effect>,
-    place: Arc<Place>,
+    place: Rc<Place>,
     now: i64,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -95,7 +96,7 @@ impl World {
     }
 
     pub(crate) fn with_run_timeout(seconds: i64) -> Self {
-        let place = Arc::new(Place::default());
+        let place = Rc::new(Place::default());
         let params = StartParams {
             request: StartWorkflowExecutionRequest {
                 workflow_id: "flow".to_owned(),
