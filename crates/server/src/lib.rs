@@ -8,6 +8,7 @@
 //! No state of executions or task queues, and no decision that depends on it: that is the engine's.
 
 mod deadline;
+mod figures;
 mod frontend;
 mod gate;
 mod history;

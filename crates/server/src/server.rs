@@ -20,6 +20,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::figures::EngineFigures;
 use crate::frontend::Frontend;
 use crate::gate::{Gate, REQUEST_BYTES_MAX};
 use crate::metrics::RequestMetrics;
@@ -69,6 +70,8 @@ impl Server {
     pub fn new(mut parts: Parts) -> Self {
         let metrics = Arc::new(RequestMetrics::new());
         parts.registry.register_collector(Box::new(metrics.clone()));
+        let figures = EngineFigures(parts.engine.clone());
+        parts.registry.register_collector(Box::new(figures));
         Self { parts, metrics }
     }
 

@@ -1,6 +1,8 @@
 //! Every RPC of the protocol, with every field of its request set to something odd: the server refuses it in the
 //! protocol's terms, never by a panic, INTERNAL or UNKNOWN.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::collections::BTreeMap;

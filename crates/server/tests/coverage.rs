@@ -1,5 +1,7 @@
 //! The table of RPCs in README.md is what the server does: it is made by asking it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::collections::BTreeMap;

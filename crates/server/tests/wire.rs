@@ -1,5 +1,7 @@
 //! What clients see of the wire: codes, details, headers, limits, health, reflection, metrics, the end of a server.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::time::{Duration, Instant};

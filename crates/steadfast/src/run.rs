@@ -42,10 +42,11 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         let stop = stop_signal().map_err(said("signals cannot be received"))?;
         let listeners = ports.listen().map_err(said("the ports cannot be used"))?;
         ports.announce(&settings);
-        Server::new(parts)
-            .serve(listeners, stop)
-            .await
-            .map_err(said("the server failed"))
+        let engine = parts.engine.clone();
+        let served = Server::new(parts).serve(listeners, stop).await;
+        // Blocks until all that is queued is written; nobody else is left to be served.
+        engine.stop();
+        served.map_err(said("the server failed"))
     })
 }
 
