@@ -32,6 +32,8 @@ pub(super) fn apply(
         "ModifyWorkflowPropertiesCommandAttributes.UpsertedMemo",
     )?;
     tx.run.head.memo = merged;
+    tx.out.visible = true;
+    tx.out.visible = true;
     tx.event(Attributes::WorkflowPropertiesModifiedEventAttributes(
         WorkflowPropertiesModifiedEventAttributes {
             workflow_task_completed_event_id: scope.completed_event_id,

@@ -33,6 +33,8 @@ pub(super) fn apply(
     let typed = tx.cx.namespace.typed_search_attributes(&given);
     let kept = tx.cx.namespace.kept_search_attributes(&given);
     attributes::upsert_search_attributes(tx.run, &given, kept);
+    tx.out.visible = true;
+    tx.out.visible = true;
     tx.event(Attributes::UpsertWorkflowSearchAttributesEventAttributes(
         UpsertWorkflowSearchAttributesEventAttributes {
             workflow_task_completed_event_id: scope.completed_event_id,

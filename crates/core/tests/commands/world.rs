@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) history: Vec<HistoryEvent>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) effects: Vec<Effect>,
+    /// Whether lists have to show the last outcome.
+    pub(crate) visible: bool,
     place: Rc<Place>,
     now: i64,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -122,6 +124,7 @@ impl World {
             history: Vec::new(),
             tasks: Vec::new(),
             effects: Vec::new(),
+            visible: false,
             place: place.clone(),
             now: EPOCH,
             rows: BTreeMap::new(),
@@ -165,6 +168,7 @@ impl World {
         }
         self.tasks.extend(outcome.tasks_added);
         self.effects.extend(outcome.effects);
+        self.visible = outcome.visible;
         self.verify();
     }
 
