@@ -171,7 +171,11 @@ fn apply(
             identity: request.identity,
             request_id: INLINE_REQUEST_ID.to_owned(),
         };
-        completed.next_task = workflow_task::start_pending(run, cx, &poll);
+        // The worker that completed the task before knows what came before, whether or not it keeps a queue of its own.
+        completed.next_task = workflow_task::start_pending(run, cx, &poll).map(|task| TaskStart {
+            partial: true,
+            ..task
+        });
     }
     Ok((outcome, completed))
 }
@@ -270,7 +274,7 @@ fn reject(
         tx.flush();
         workflow_task::terminate(&mut tx, message);
     } else {
-        workflow_task::end_unsuccessfully(&mut tx, |task, started| {
+        workflow_task::end_unsuccessfully(&mut tx, false, |task, started| {
             event(task.scheduled_event_id, started.started_event_id)
         });
     }

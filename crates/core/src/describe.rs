@@ -51,7 +51,7 @@ pub fn info(run: &Execution) -> WorkflowExecutionInfo {
         start_time: Some(Time(head.start_time).to_proto()),
         close_time: Time(head.close_time).to_proto_opt(),
         status: head.status,
-        history_length: head.next_event_id - 1,
+        history_length: run.last_event_id(),
         parent_namespace_id: started.parent_workflow_namespace_id.clone(),
         parent_execution: started.parent_workflow_execution.clone(),
         execution_time: Some(Time(head.execution_time).to_proto()),

@@ -200,7 +200,7 @@ pub struct Activity {
     /// The poll that started it.
     #[prost(string, tag = "11")]
     pub started_request_id: String,
-    /// Last heartbeat, ns; 0 for none in this attempt.
+    /// Last heartbeat, of any attempt, ns; 0 for none.
     #[prost(int64, tag = "12")]
     pub heartbeat_time: i64,
     /// Details of the last heartbeat, of any attempt.

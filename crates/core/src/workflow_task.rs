@@ -218,7 +218,11 @@ pub fn fail(
         terminate(&mut tx, "GrpcMessageTooLarge");
         return Ok(tx.finish());
     }
-    end_unsuccessfully(&mut tx, |task, started| {
+    let restart = matches!(
+        cause,
+        WorkflowTaskFailedCause::ResetWorkflow | WorkflowTaskFailedCause::FailoverCloseCommand
+    );
+    end_unsuccessfully(&mut tx, restart, |task, started| {
         Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
@@ -274,7 +278,7 @@ pub(crate) fn time_out_due(tx: &mut Transition<'_>) {
 }
 
 pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
-    end_unsuccessfully(tx, |task, started| {
+    end_unsuccessfully(tx, false, |task, started| {
         Attributes::WorkflowTaskTimedOutEventAttributes(WorkflowTaskTimedOutEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
@@ -285,8 +289,12 @@ pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
 }
 
 /// Ends the started task without success and schedules the next attempt. Only a first attempt leaves an event.
+///
+/// The attempts start again at 1 where it was not the workflow's fault: `restart`, or the worker that had it in its
+/// cache did not answer.
 pub(crate) fn end_unsuccessfully(
     tx: &mut Transition<'_>,
+    restart: bool,
     event: impl FnOnce(&WorkflowTask, &StartedTask) -> Attributes,
 ) {
     let attempt = (tx.run.head.workflow_task.as_ref()).map_or(1, |task| task.attempt);
@@ -299,8 +307,8 @@ pub(crate) fn end_unsuccessfully(
         query.delivered = false;
     }
     tx.run.head.failed_workflow_tasks += 1;
-    // Falling back from a worker's own queue is not the workflow's fault: the attempts start again.
-    let next = if tx.run.head.sticky.take().is_some() {
+    let was_sticky = tx.run.head.sticky.take().is_some();
+    let next = if was_sticky || restart {
         1
     } else {
         attempt + 1

@@ -516,10 +516,8 @@ impl Node {
                 ParentClosePolicy::Abandon => Ok(None),
                 ParentClosePolicy::RequestCancel => {
                     let request = cancel::CancelRequest {
-                        reason: "by parent close policy".to_owned(),
                         identity: SERVER_IDENTITY.to_owned(),
                         external: Some(execution(&delivery.sender)),
-                        external_initiated_event_id: id,
                         addressee,
                         ..Default::default()
                     };

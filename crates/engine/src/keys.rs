@@ -54,12 +54,6 @@ pub(crate) fn block(prefix: &[u8], first_event_id: i64) -> Vec<u8> {
     [prefix, &(first_event_id as u64).to_be_bytes()].concat()
 }
 
-/// The first event of a block, from its key.
-pub(crate) fn first_event_id(key: &[u8]) -> Option<i64> {
-    let (_, id) = key.split_last_chunk::<8>()?;
-    Some(u64::from_be_bytes(*id) as i64)
-}
-
 /// The wake-up of a run.
 pub(crate) fn timer(due: i64, prefix: &[u8]) -> Vec<u8> {
     [&(due as u64).to_be_bytes(), prefix].concat()
@@ -159,7 +153,6 @@ mod tests {
             let parsed = parse_effect(&effect(&prefix, &sent));
             assert_eq!(parsed, Some((Arc::new(sender.clone()), sent)));
         }
-        assert_eq!(first_event_id(&block(&prefix, 4097)), Some(4097));
         assert_eq!(parse_run(&prefix[..20]), None);
     }
 }

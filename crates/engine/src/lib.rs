@@ -1,6 +1,9 @@
 //! Shards, group commit, timers, outbox, caches: the room between the pure state machines and the store.
 
-#![allow(deprecated, reason = "deprecated fields of the protocol are still served for older clients")]
+#![allow(
+    deprecated,
+    reason = "deprecated fields of the protocol are still served for older clients"
+)]
 
 mod api;
 mod clock;

@@ -396,11 +396,6 @@ impl Queues {
         }
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        lock(&self.by_key).clear();
-    }
-
     fn hand_over(self: &Arc<Self>, key: &QueueKey, queue: &mut Queue, now: Time) {
         while let Some(matched) = queue.next_match(millis(now)) {
             let Match {

@@ -707,7 +707,7 @@ impl Shard {
             cached.run.head.encode_to_vec(),
         );
         cached.last_commit = number;
-        if outcome.visible {
+        if is_new || outcome.visible {
             let version = cached.run.head.transition_count as u64;
             if let Some(change) = crate::visible::record(node, &cached.run) {
                 batch.put(
@@ -745,10 +745,25 @@ impl Shard {
         }
     }
 
-    /// Deletes all rows of a closed run.
-    pub(crate) fn delete(&mut self, node: &Arc<Node>, key: &Arc<RunKey>) -> Result<(), StoreError> {
+    /// Deletes all rows of a closed run. `false`: not yet, since its close is not durable or others have still to be
+    /// told of it.
+    pub(crate) fn delete(
+        &mut self,
+        node: &Arc<Node>,
+        key: &Arc<RunKey>,
+    ) -> Result<bool, StoreError> {
         let prefix = keys::run(key);
         let range = Prefix::new(prefix.clone());
+        let last = self.runs.peek(key).map_or(0, |cached| cached.last_commit);
+        if last > self.durable() {
+            return Ok(false);
+        }
+        let untold = self
+            .store
+            .scan(self.id(), Table::Outbox, range.range(), 1, Order::Forward)?;
+        if !untold.is_empty() {
+            return Ok(false);
+        }
         let mut batch = Batch::new(self.id(), self.fence);
         for table in [Table::Runs, Table::History] {
             let mut keys = range.range();
@@ -803,7 +818,18 @@ impl Shard {
             ..Departures::default()
         };
         let _ = self.submit(node, batch, departures, number);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Looks at the run again at `due`.
+    pub(crate) fn postpone(&mut self, key: &Arc<RunKey>, due: Time) {
+        if let Some(cached) = self.runs.get_mut(key) {
+            if let Some(armed) = cached.armed.replace(due) {
+                self.timers.remove(&(armed, key.clone()));
+            }
+            self.timers.insert((due, key.clone()));
+        }
+        self.announce_due();
     }
 
     /// Removes the message from the outbox; its sender has nothing to record.

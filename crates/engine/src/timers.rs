@@ -14,6 +14,9 @@ use crate::view::View;
 /// Runs woken at a time, before others get their turn at the shard.
 const WOKEN_AT_A_TIME: usize = 128;
 
+/// Wait before a deletion that came too early is tried again, ns.
+const DELETION_PAUSE: i64 = 50 * steadfast_core::time::MILLISECOND;
+
 /// Sleeps until something is due, and is woken when something earlier comes.
 #[derive(Default)]
 pub(crate) struct Alarm {
@@ -94,8 +97,13 @@ impl Node {
                 let _ = shard.commit(self, vec![change], Departures::default(), None);
             }
             if fired.delete {
-                if let Err(error) = shard.delete(self, &key) {
-                    tracing::warn!(shard = index, %error, "a run cannot be deleted");
+                match shard.delete(self, &key) {
+                    Ok(true) => {}
+                    Ok(false) => shard.postpone(&key, now.plus(DELETION_PAUSE)),
+                    Err(error) => {
+                        tracing::warn!(shard = index, %error, "a run cannot be deleted; it is tried again");
+                        shard.postpone(&key, now.plus(DELETION_PAUSE));
+                    }
                 }
             } else {
                 shard.rearm(self, &key, now);

@@ -1,10 +1,11 @@
 //! The namespace as the state machines see it.
 
+use bytes::Bytes;
 use steadfast_core::context;
 use steadfast_core::context::Context;
 use steadfast_core::time::Time;
 use steadfast_protocol::common::SearchAttributes;
-use steadfast_visibility::{encode_payload, validate_search_attributes};
+use steadfast_visibility::{predefined, validate_search_attributes};
 
 use crate::node::Node;
 use crate::{Namespace, Namespaces};
@@ -64,12 +65,28 @@ impl context::Namespace for View<'_> {
             ..
         } = self.namespace;
         let values = validate_search_attributes(name, search_attributes, attributes);
-        let kept = values.unwrap_or_default().into_iter();
-        SearchAttributes {
-            indexed_fields: kept
-                .filter_map(|(name, value)| Some((name, encode_payload(&value?))))
-                .collect(),
+        let mut typed = self.typed_search_attributes(attributes);
+        for (name, value) in values.unwrap_or_default() {
+            if value.is_none() {
+                typed.indexed_fields.remove(&name);
+            }
         }
+        typed
+    }
+
+    fn typed_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes {
+        let mut typed = attributes.clone();
+        for (name, payload) in &mut typed.indexed_fields {
+            let predefined = predefined(name).map(|attribute| attribute.value_type);
+            let custom = self.namespace.search_attributes.get(name).copied();
+            if let Some(kind) = predefined.or(custom) {
+                let kind = kind.name().as_bytes();
+                payload
+                    .metadata
+                    .insert("type".to_owned(), Bytes::from_static(kind));
+            }
+        }
+        typed
     }
 
     fn id_of(&self, name: &str) -> Option<String> {

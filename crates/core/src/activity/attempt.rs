@@ -139,7 +139,6 @@ pub(super) fn retry(
         started_request_id: String::new(),
         last_worker_identity: activity.started_identity,
         started_identity: String::new(),
-        heartbeat_time: 0,
         last_failure,
         last_attempt_complete_time: now.0,
         ..activity

@@ -74,6 +74,9 @@ impl Namespace for Place {
             .retain(|_, value| !value.data.is_empty());
         kept
     }
+    fn typed_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes {
+        attributes.clone()
+    }
     fn id_of(&self, name: &str) -> Option<String> {
         (name == "other").then(|| "other-id".to_owned())
     }

@@ -105,10 +105,15 @@ fn begin(
     let run_id = node.ids().uuid();
     match (decision, current) {
         (Decision::Duplicate { started }, Some(key)) => {
+            let eager_task = if request.request_eager_execution {
+                start::eager_task_again(shard.run(&key))
+            } else {
+                None
+            };
             return Ok(Begun {
                 key,
                 started,
-                eager_task: None,
+                eager_task,
             });
         }
         (Decision::UseExisting, Some(key)) => {

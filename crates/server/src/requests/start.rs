@@ -51,7 +51,7 @@ impl Checked for StartWorkflowExecutionRequest {
             && !options.attach_request_id
         {
             return Err(Refusal::invalid(
-                "attaching completion callbacks requires attaching the request ID",
+                "attaching request ID is required for attaching completion callbacks",
             ));
         }
         attributes::check(context.namespace, self.search_attributes.as_ref())?;
