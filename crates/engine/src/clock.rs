@@ -1,7 +1,7 @@
 //! The one seam to time and randomness, so that a simulation can give both from a seed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use steadfast_core::context::Ids;
 use steadfast_core::time::Time;
@@ -10,6 +10,11 @@ use steadfast_core::time::Time;
 pub trait Surroundings: Ids + Send + Sync {
     /// The present. Never earlier than an answer given before.
     fn now(&self) -> Time;
+}
+
+/// The present on the clock by which calls wait: that of the runtime, which a simulation can move.
+pub(crate) fn instant() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// The clock of the machine, and random ids.

@@ -90,6 +90,15 @@ impl Engine {
         })
     }
 
+    /// The engine over a node that is moved by hand, with [`Node::advance`]: no threads, no tasks. For simulations.
+    pub fn over(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            queries: Arc::default(),
+            threads: Arc::default(),
+        }
+    }
+
     /// Answers all polls without a task. New ones may come; who stops the server refuses them.
     pub fn release_pollers(&self) {
         self.node.queues.release_pollers(self.node.now());

@@ -19,6 +19,7 @@ mod projector;
 mod queues;
 mod runs;
 mod shard;
+mod steps;
 mod timers;
 pub mod token;
 mod view;
@@ -32,3 +33,4 @@ pub use namespaces::{
     BadBinary, DeleteHook, NamespaceRecord, Namespaces, SYSTEM_NAMESPACE, SYSTEM_SHARD,
 };
 pub use node::{Node, SHARDS};
+pub use steps::Part;

@@ -159,7 +159,7 @@ impl Projector {
         }
     }
 
-    fn rebuild(&self, node: &Arc<Node>) {
+    pub(crate) fn rebuild(&self, node: &Arc<Node>) {
         match self.store.marker() {
             Ok(Some(marker)) if marker == COMPLETE => return,
             Ok(_) => {}

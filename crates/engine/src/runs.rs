@@ -132,6 +132,11 @@ impl Runs {
         self.by_key.contains_key(key)
     }
 
+    /// All of them, the least lately used first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<RunKey>> {
+        self.by_use.values()
+    }
+
     /// The run, which counts as used.
     pub(crate) fn get_mut(&mut self, key: &RunKey) -> Option<&mut CachedRun> {
         let cached = self.by_key.get_mut(key)?;

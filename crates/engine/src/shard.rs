@@ -185,7 +185,8 @@ impl Shard {
         self.epoch
     }
 
-    fn durable(&self) -> u64 {
+    /// Number of the last commit that is durable.
+    pub(crate) fn durable(&self) -> u64 {
         self.durable.load(Ordering::Acquire)
     }
 
@@ -226,6 +227,15 @@ impl Shard {
         if self.is_deleting(key) {
             return Ok(false);
         }
+        let Some(run) = self.read(key)? else {
+            return Ok(false);
+        };
+        self.insert(CachedRun::new(run));
+        Ok(true)
+    }
+
+    /// The run as it is stored.
+    pub(crate) fn read(&self, key: &RunKey) -> Result<Option<Execution>, StoreError> {
         let prefix = keys::run(key);
         let range = Prefix::new(prefix.clone());
         let mut rows = self.store.scan(
@@ -236,7 +246,7 @@ impl Shard {
             Order::Forward,
         )?;
         if rows.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         while rows.len() % ROWS_READ == 0 {
             let Some((last, _)) = rows.last().cloned() else {
@@ -274,9 +284,7 @@ impl Shard {
             .map(|(row, value)| (&row[prefix.len()..], value.as_ref()));
         let run = Execution::decode(Arc::new(key.clone()), Arc::new(started), rows)
             .map_err(|error| corrupt(error.to_string()))?;
-        let cached = CachedRun::new(run);
-        self.insert(cached);
-        Ok(true)
+        Ok(Some(run))
     }
 
     fn is_deleting(&self, key: &RunKey) -> bool {

@@ -1,7 +1,6 @@
 //! Histories: paged, awaited, reversed (server-semantics 7.1).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use steadfast_core::Refusal;
 use steadfast_core::execution::{Execution, RunKey};
@@ -19,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{Call, HISTORY_POLL, names, require};
 use crate::Engine;
+use crate::clock::instant;
 use crate::shard::{Durability, Shard, store_refusal};
 use crate::token::HistoryToken;
 
@@ -74,7 +74,7 @@ impl Engine {
                     changed,
                     token: next,
                 } => {
-                    if Instant::now() >= until
+                    if instant() >= until
                         || tokio::time::timeout_at(until.into(), changed)
                             .await
                             .is_err()

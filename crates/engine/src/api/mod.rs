@@ -18,6 +18,7 @@ use steadfast_core::outcome::Outcome;
 use steadfast_core::time::Time;
 use steadfast_protocol::common::WorkflowExecution;
 
+use crate::clock::instant;
 use crate::node::Node;
 use crate::shard::{Departures, Durability, RunChange, Shard, store_refusal};
 use crate::token::{TaskToken, TokenKind};
@@ -51,7 +52,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 impl Call {
     /// When a long poll of at most `longest` has to be answered.
     fn poll_until(&self, longest: Duration) -> Instant {
-        let now = Instant::now();
+        let now = instant();
         let limit = now + longest;
         match self.deadline {
             Some(deadline) => limit.min(deadline.checked_sub(MARGIN).unwrap_or(now)),
@@ -175,8 +176,8 @@ fn token(bytes: &[u8], kind: TokenKind) -> Result<TaskToken, Refusal> {
 }
 
 /// The engine's time at which an instant of the machine's clock will be.
-fn time_of(node: &Node, instant: Instant) -> Time {
-    let ahead = instant.saturating_duration_since(Instant::now());
+fn time_of(node: &Node, then: Instant) -> Time {
+    let ahead = then.saturating_duration_since(instant());
     let ahead = i64::try_from(ahead.as_nanos()).unwrap_or(i64::MAX);
     node.now().plus(ahead)
 }

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::{Call, names, require, time_of, token};
 use crate::Engine;
+use crate::clock::instant;
 use crate::node::lock;
 use crate::queues::{QueryTask, QueueKey};
 use crate::shard::{Durability, QueryEnd};
@@ -68,7 +69,7 @@ impl Engine {
     ) -> Result<QueryWorkflowResponse, Refusal> {
         let until = call
             .deadline
-            .unwrap_or_else(|| Instant::now() + QUERY_PATIENCE);
+            .unwrap_or_else(|| instant() + QUERY_PATIENCE);
         let query = Arc::new(request.query.clone().unwrap_or_default());
         let mut try_sticky = true;
         loop {
@@ -223,7 +224,7 @@ impl Engine {
                 self.forget_sticky(call, key);
                 return Ok(None);
             }
-            until_here = until.min(Instant::now() + self.sticky_patience(key));
+            until_here = until.min(instant() + self.sticky_patience(key));
         }
         let id = node.ids().uuid();
         let (sender, receiver) = oneshot::channel();
@@ -248,7 +249,7 @@ impl Engine {
             Ok(Ok(answer)) => Ok(Some(answer)),
             // The queue was emptied, as when its worker shuts down.
             Ok(Err(_)) if sticky => Ok(None),
-            _ if sticky && Instant::now() < until => {
+            _ if sticky && instant() < until => {
                 self.forget_sticky(call, key);
                 Ok(None)
             }
