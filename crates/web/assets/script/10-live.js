@@ -1,0 +1,1 @@
+// Patches what changes into the page.

@@ -1,0 +1,207 @@
+//! What every request passes on its way in and every answer on its way out: base path, visit, pages for errors,
+//! security headers, cookies, compression.
+
+use std::convert::Infallible;
+use std::io::Write;
+
+use askama::Template;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{Html, IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE,
+    VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::csrf;
+use crate::failure::PageError;
+use crate::link::Links;
+use crate::shell::{Section, Shell};
+use crate::visit::Visit;
+
+/// Only files of our own; nothing inline.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const SECURITY: [(&str, &str); 5] = [
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// Shorter answers are sent as they are.
+const COMPRESSED_BYTES_MIN: usize = 1000;
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct FailurePage {
+    shell: Shell,
+    failure: PageError,
+}
+
+/// The pages behind the front.
+pub fn before(pages: Router, app: App) -> Router {
+    let service = tower::service_fn(move |request: Request| {
+        let (pages, app) = (pages.clone(), app.clone());
+        async move { Ok::<_, Infallible>(answer(pages, app, request).await) }
+    });
+    Router::new().fallback_service(service)
+}
+
+async fn answer(pages: Router, app: App, mut request: Request) -> Response {
+    let links = base(&app, request.headers());
+    if let Some(uri) = stripped(request.uri(), links.base()) {
+        *request.uri_mut() = uri;
+    }
+    let visit = Visit::new(&app, links, request.uri(), request.headers());
+    let packed = accepts_gzip(request.headers());
+    let has_token = has_token(request.headers(), &visit.csrf);
+    request.extensions_mut().insert(visit.clone());
+    let response = pages.oneshot(request).await;
+    let mut response = response.unwrap_or_else(|never| match never {});
+    if let Some(failure) = response.extensions_mut().remove::<PageError>() {
+        response = failure_page(&visit, failure);
+    }
+    let is_page = has_kind(&response, "text/html");
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY {
+        let name = HeaderName::from_static(name);
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    if is_page && !has_token {
+        let path = format!("{}/", visit.links.base());
+        let cookie = format!(
+            "{}={}; Path={path}; SameSite=Strict; HttpOnly",
+            csrf::NAME,
+            visit.csrf
+        );
+        if let Ok(cookie) = HeaderValue::try_from(cookie) {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+    if packed {
+        compressed(response).await
+    } else {
+        response
+    }
+}
+
+/// The base path: what a proxy says, else what is configured.
+fn base(app: &App, headers: &HeaderMap) -> Links {
+    let said = headers.get("x-forwarded-prefix");
+    match said.and_then(|prefix| prefix.to_str().ok()) {
+        Some(prefix) => Links::new(prefix),
+        None => app.links.clone(),
+    }
+}
+
+/// The URL without the base path, where it has it: a proxy may have taken it away already.
+fn stripped(uri: &Uri, base: &str) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix(base)?;
+    if base.is_empty() {
+        return None;
+    }
+    match rest.chars().next() {
+        Some('/') => rest.parse().ok(),
+        Some('?') | None => format!("/{rest}").parse().ok(),
+        Some(_) => None,
+    }
+}
+
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    let cookies = headers.get_all(http::header::COOKIE).iter();
+    let mut cookies = cookies.filter_map(|line| line.to_str().ok());
+    cookies.any(|line| line.contains(token))
+}
+
+fn failure_page(visit: &Visit, failure: PageError) -> Response {
+    let namespace = visit.path.strip_prefix("/namespaces/");
+    let namespace = namespace.map(|rest| rest.split('/').next().unwrap_or_default());
+    let name = namespace.map(|name| {
+        crate::params::Params::parse(&format!("n={name}"))
+            .text("n")
+            .to_owned()
+    });
+    let status = failure.status;
+    let shell = Shell::framed(
+        visit,
+        Vec::new(),
+        name.as_deref(),
+        Section::None,
+        &failure.title,
+    );
+    let page = FailurePage { shell, failure };
+    match page.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the page of an error could not be rendered");
+            (status, status.to_string()).into_response()
+        }
+    }
+}
+
+fn has_kind(response: &Response, kind: &str) -> bool {
+    let value = response.headers().get(CONTENT_TYPE);
+    value.is_some_and(|value| value.as_bytes().starts_with(kind.as_bytes()))
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT_ENCODING).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    accepted.any(|value| {
+        value.split(',').any(|one| {
+            one.trim() == "gzip" || one.trim().starts_with("gzip;") && !one.ends_with("q=0")
+        })
+    })
+}
+
+/// Compresses text; event streams stay as they are, for each message to leave at once.
+async fn compressed(response: Response) -> Response {
+    let texts = [
+        "text/html",
+        "text/css",
+        "text/javascript",
+        "text/plain",
+        "image/svg",
+        "application/json",
+    ];
+    let is_text = texts.iter().any(|kind| has_kind(&response, kind));
+    if !is_text || response.headers().contains_key(CONTENT_ENCODING) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // Bodies of pages are in memory as a whole, so collecting them neither waits nor fails.
+    let Ok(bytes) = body.collect().await.map(|body| body.to_bytes()) else {
+        return http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if bytes.len() < COMPRESSED_BYTES_MIN {
+        return Response::from_parts(parts, Body::from(bytes));
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::new(5));
+    let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
+    let Ok(packed) = packed else {
+        return Response::from_parts(parts, Body::from(bytes));
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    parts
+        .headers
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts
+        .headers
+        .insert(VARY, HeaderValue::from_static("accept-encoding"));
+    Response::from_parts(parts, Body::from(packed))
+}

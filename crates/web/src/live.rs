@@ -1,0 +1,162 @@
+//! What changes while a page is looked at: fragments of the page over one event stream.
+//!
+//! A stream renders the fragments of its page anew at an interval and sends those that changed. All viewers of the
+//! same page with the same rights share one such task, however many they are. Fragments are states, not changes: a
+//! viewer who was away gets the newest ones and has missed nothing.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use http::StatusCode;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::failure::PageError;
+use crate::visit::Visit;
+
+/// Pages with streams at one time; more are refused and their viewers reload by hand.
+const PAGES_MAX: usize = 1000;
+/// Viewers of all streams at one time.
+const VIEWERS_MAX: usize = 10_000;
+/// So often a silent stream says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// So often fragments are rendered, unless a page says otherwise.
+pub const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A part of a page that changes: an element with this id, and all of its HTML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// The id of the element.
+    pub id: String,
+    /// The element.
+    pub html: String,
+}
+
+impl Fragment {
+    /// Renders one.
+    ///
+    /// # Errors
+    /// The template fails.
+    pub fn render(id: &str, template: &impl askama::Template) -> Result<Self, PageError> {
+        Ok(Self {
+            id: id.to_owned(),
+            html: template.render()?,
+        })
+    }
+}
+
+/// The fragments of a page at one time, each with a number made of its content.
+type State = Arc<Vec<(u64, Fragment)>>;
+
+/// The open streams of the server.
+#[derive(Clone, Default)]
+pub struct Streams {
+    pages: Arc<Mutex<HashMap<Vec<u8>, watch::Sender<State>>>>,
+}
+
+/// The stream of a page: `render` makes its fragments and is called every `interval` while anybody looks at it. Two
+/// visits with the same path, parameters and rights are taken for the same page.
+///
+/// # Errors
+/// There are too many streams.
+pub fn stream<R, F>(visit: &Visit, interval: Duration, render: R) -> Result<Response, PageError>
+where
+    R: Fn(Visit) -> F + Send + 'static,
+    F: Future<Output = Result<Vec<Fragment>, PageError>> + Send,
+{
+    let states = visit.app.streams.subscribe(visit, interval, render)?;
+    let mut sent: HashMap<String, u64> = HashMap::new();
+    let events = WatchStream::new(states).flat_map(move |state| {
+        let mut events = Vec::new();
+        for (number, fragment) in state.iter() {
+            if sent.insert(fragment.id.clone(), *number) != Some(*number) {
+                let text = format!("{}\n{}", fragment.id, fragment.html);
+                events.push(Ok::<_, Infallible>(
+                    Event::default().event("patch").data(text),
+                ));
+            }
+        }
+        futures_util::stream::iter(events)
+    });
+    let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
+    Ok(Sse::new(events).keep_alive(alive).into_response())
+}
+
+impl Streams {
+    fn subscribe<R, F>(
+        &self,
+        visit: &Visit,
+        interval: Duration,
+        render: R,
+    ) -> Result<watch::Receiver<State>, PageError>
+    where
+        R: Fn(Visit) -> F + Send + 'static,
+        F: Future<Output = Result<Vec<Fragment>, PageError>> + Send,
+    {
+        let mut key = visit.here(&visit.params).into_bytes();
+        key.push(b'\n');
+        key.extend(format!("{} {} {}\n", visit.clock.zone(), visit.roomy, visit.csrf).bytes());
+        key.extend(visit.backend.caller());
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let viewers: usize = pages.values().map(watch::Sender::receiver_count).sum();
+        if viewers >= VIEWERS_MAX || pages.len() >= PAGES_MAX && !pages.contains_key(&key) {
+            return Err(PageError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many pages are being followed. Reload this one to see what is new.",
+            ));
+        }
+        if let Some(page) = pages.get(&key) {
+            return Ok(page.subscribe());
+        }
+        let (sender, receiver) = watch::channel(State::default());
+        pages.insert(key.clone(), sender.clone());
+        let streams = self.clone();
+        let visit = visit.clone();
+        tokio::spawn(async move {
+            loop {
+                let mut visit = visit.clone();
+                visit.clock = visit.clock.again();
+                // A page that fails now is looked at again: the connection itself is good.
+                if let Ok(fragments) = render(visit).await {
+                    publish(&sender, fragments);
+                }
+                tokio::time::sleep(interval).await;
+                if streams.end(&key, &sender) {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// Ends a page that nobody looks at any more. Under the lock, so that nobody joins it meanwhile.
+    fn end(&self, key: &[u8], sender: &watch::Sender<State>) -> bool {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = sender.receiver_count() == 0;
+        if idle {
+            pages.remove(key);
+        }
+        idle
+    }
+}
+
+fn publish(sender: &watch::Sender<State>, fragments: Vec<Fragment>) {
+    let state: Vec<_> = fragments
+        .into_iter()
+        .map(|fragment| (xxh3_64(fragment.html.as_bytes()), fragment))
+        .collect();
+    sender.send_if_modified(|old| {
+        let changed = **old != state;
+        if changed {
+            *old = Arc::new(state);
+        }
+        changed
+    });
+}

@@ -1,0 +1,1 @@
+//! Payloads as people read them, and the codec that decodes them.
