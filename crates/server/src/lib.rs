@@ -26,5 +26,5 @@ mod version;
 mod visibility;
 mod workflow_service;
 
-pub use server::{Listeners, Parts, Server, shown_address};
+pub use server::{InProcess, Listeners, Pages, Parts, Server, Ui, shown_address};
 pub use version::{SERVER_VERSION, STEADFAST_VERSION};

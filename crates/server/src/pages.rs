@@ -1,11 +1,11 @@
-//! Pages over HTTP: the metrics, and where the web UI will be.
+//! Pages over HTTP: the metrics, and the web UI that the binary brings.
 
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::Html;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,16 +20,6 @@ pub(crate) fn metrics(registry: Arc<Mutex<Registry>>) -> Router {
     Router::new().route("/metrics", get(page))
 }
 
-/// One page that says where the server is.
-pub(crate) fn welcome(grpc_address: &str) -> Router {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Steadfast</title></head>\n\
-         <body><h1>Steadfast</h1>\n<p>The server is running. Clients and workers connect to \
-         <code>{grpc_address}</code> (gRPC).</p>\n</body></html>\n"
-    );
-    Router::new().fallback(get(move || async move { Html(page) }))
-}
-
 /// Serves the pages until the server is `draining`.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -40,6 +30,10 @@ pub(crate) async fn serve(
         // An error means that the sender is gone, and the server with it.
         let _ = draining.wait_for(|draining| *draining).await;
     };
+    let listener = listener.tap_io(|connection| {
+        // Events are small and must not wait for each other; a connection that is gone says so by itself.
+        let _ = connection.set_nodelay(true);
+    });
     if let Err(error) = axum::serve(listener, pages)
         .with_graceful_shutdown(stop)
         .await

@@ -1,10 +1,12 @@
 //! The server: its services on a port, until it is told to stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use prometheus_client::registry::Registry;
 use steadfast_engine::{Engine, Namespaces};
 use steadfast_protocol::DESCRIPTORS;
@@ -14,11 +16,13 @@ use steadfast_protocol::workflowservice::workflow_service_server::WorkflowServic
 use steadfast_visibility::VisibilityStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tonic::body::Body;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::util::BoxCloneSyncService;
 
 use crate::figures::EngineFigures;
 use crate::frontend::Frontend;
@@ -54,10 +58,24 @@ pub struct Listeners {
     /// For clients and workers.
     pub grpc: TcpListener,
     /// For people.
-    pub ui: Option<TcpListener>,
+    pub ui: Option<Ui>,
     /// For Prometheus.
     pub metrics: Option<TcpListener>,
 }
+
+/// All services with all that a request from outside passes, for clients in the same process.
+pub type InProcess = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Infallible>;
+
+/// The pages for people.
+pub struct Ui {
+    /// Where they are served.
+    pub listener: TcpListener,
+    /// Makes them; they are clients like any other.
+    pub pages: Pages,
+}
+
+/// Makes pages that speak to the services.
+pub type Pages = Box<dyn FnOnce(InProcess) -> Router + Send>;
 
 /// The gRPC services of one node.
 pub struct Server {
@@ -112,9 +130,9 @@ impl Server {
             let pages = pages::metrics(registry);
             tokio::spawn(pages::serve(listener, pages, draining.clone()));
         }
-        if let Some(listener) = listeners.ui {
-            let pages = pages::welcome(&shown_address(address));
-            tokio::spawn(pages::serve(listener, pages, draining.clone()));
+        if let Some(ui) = listeners.ui {
+            let pages = (ui.pages)(InProcess::new(gate.clone()));
+            tokio::spawn(pages::serve(ui.listener, pages, draining.clone()));
         }
 
         let mut stopping = draining.clone();

@@ -76,6 +76,14 @@ struct CommonOptions {
     /// Address for the UI [default: that of --ip].
     #[arg(long, value_name = "IP", value_parser = ip_address)]
     ui_ip: Option<IpAddr>,
+    /// Path under which the UI is shown, as behind a proxy [default: none].
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "",
+        hide_default_value = true
+    )]
+    ui_public_path: String,
     /// Port for Prometheus metrics [default: none].
     #[arg(long, value_name = "PORT")]
     metrics_port: Option<u16>,
@@ -123,6 +131,8 @@ pub(crate) struct Settings {
     pub ui_ip: IpAddr,
     /// None for no UI.
     pub ui_port: Option<u16>,
+    /// Path under which the UI is shown; empty for the root.
+    pub ui_public_path: String,
     /// None for no metrics.
     pub metrics_port: Option<u16>,
     /// To be created where missing.
@@ -174,6 +184,7 @@ impl CommonOptions {
             port: self.port,
             ui_ip: self.ui_ip.unwrap_or(self.ip),
             ui_port: Some(ui_port),
+            ui_public_path: self.ui_public_path,
             metrics_port: self.metrics_port,
             namespaces,
             search_attributes: self.search_attribute,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
 use steadfast_protocol::enums::NamespaceState;
-use steadfast_server::{Listeners, Parts, STEADFAST_VERSION, Server, shown_address};
+use steadfast_server::{Listeners, Pages, Parts, STEADFAST_VERSION, Server, Ui, shown_address};
 use steadfast_store::{MemoryStore, Store};
 use steadfast_store_local::LocalStore;
 use steadfast_visibility::VisibilityStore;
@@ -40,7 +40,9 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
     runtime.block_on(async {
         let parts = build(&settings)?;
         let stop = stop_signal().map_err(said("signals cannot be received"))?;
-        let listeners = ports.listen().map_err(said("the ports cannot be used"))?;
+        let listeners = ports
+            .listen(&settings)
+            .map_err(said("the ports cannot be used"))?;
         ports.announce(&settings);
         let engine = parts.engine.clone();
         let served = Server::new(parts).serve(listeners, stop).await;
@@ -134,24 +136,36 @@ impl Ports {
     }
 
     /// The same ports for the runtime, which must be entered.
-    fn listen(&self) -> io::Result<Listeners> {
+    fn listen(&self, settings: &Settings) -> io::Result<Listeners> {
         let listen = |port: &TcpListener| {
             port.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(port.try_clone()?)
         };
         Ok(Listeners {
             grpc: listen(&self.grpc)?,
-            ui: self.ui.as_ref().map(listen).transpose()?,
+            ui: match &self.ui {
+                Some(port) => Some(Ui {
+                    listener: listen(port)?,
+                    pages: self.pages(settings),
+                }),
+                None => None,
+            },
             metrics: self.metrics.as_ref().map(listen).transpose()?,
         })
     }
 
+    /// The web UI.
+    fn pages(&self, settings: &Settings) -> Pages {
+        let options = steadfast_web::Options {
+            base_path: settings.ui_public_path.clone(),
+            grpc_address: at(&self.grpc),
+            version: STEADFAST_VERSION.to_owned(),
+        };
+        Box::new(|door| steadfast_web::router(door, options))
+    }
+
     /// Says where the server is.
     fn announce(&self, settings: &Settings) {
-        let at = |port: &TcpListener| {
-            port.local_addr()
-                .map_or_else(|_| "unknown".to_owned(), shown_address)
-        };
         let state = match &settings.data_dir {
             Some(directory) => directory.display().to_string(),
             None => "in memory, gone when the server stops".to_owned(),
@@ -161,7 +175,7 @@ impl Ports {
             at(&self.grpc)
         );
         if let Some(ui) = &self.ui {
-            text += &format!("  UI:       http://{}\n", at(ui));
+            text += &format!("  UI:       http://{}{}\n", at(ui), settings.ui_public_path);
         }
         if let Some(metrics) = &self.metrics {
             text += &format!("  Metrics:  http://{}/metrics\n", at(metrics));
@@ -170,6 +184,11 @@ impl Ports {
         // The server does its work whether or not anyone reads this.
         let _ = io::stdout().write_all(text.as_bytes());
     }
+}
+
+fn at(port: &TcpListener) -> String {
+    port.local_addr()
+        .map_or_else(|_| "unknown".to_owned(), shown_address)
 }
 
 fn bind(ip: IpAddr, port: u16) -> Result<TcpListener, String> {
