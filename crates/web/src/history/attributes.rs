@@ -13,9 +13,9 @@ use steadfast_protocol::failure::Failure;
 use steadfast_protocol::history::HistoryEvent;
 use steadfast_protocol::{DESCRIPTORS, Duration, Timestamp};
 
-use super::moment;
 use crate::payload::PayloadView;
 use crate::payload::failure::{self, FailureView};
+use crate::time;
 
 /// Messages deeper than this are named, not opened.
 const DEPTH_MAX: usize = 8;
@@ -42,6 +42,8 @@ pub enum Content {
     Heading,
     /// Words, numbers, ids.
     Text(String),
+    /// A point in time.
+    Time(Timestamp),
     /// The id of an event of the same history.
     Event(i64),
     /// User data.
@@ -112,7 +114,7 @@ pub fn enum_words(name: &str, prefix: &str) -> String {
 
 /// A span of time in words.
 pub fn span_words(span: &Duration) -> String {
-    moment::span_words(span.seconds.saturating_mul(1000) + i64::from(span.nanos) / 1_000_000)
+    time::duration(time::nanos(span))
 }
 
 fn add_message(out: &mut Vec<Attribute>, depth: usize, message: &DynamicMessage) {
@@ -184,8 +186,9 @@ fn add(
 fn add_nested(out: &mut Vec<Attribute>, depth: usize, name: String, message: &DynamicMessage) {
     let descriptor = message.descriptor();
     let content = match descriptor.full_name() {
-        "temporal.api.common.v1.Payload" => typed::<Payload>(message)
-            .map(|payload| Content::Payload(PayloadView::new(&payload))),
+        "temporal.api.common.v1.Payload" => {
+            typed::<Payload>(message).map(|payload| Content::Payload(PayloadView::new(&payload)))
+        }
         "temporal.api.failure.v1.Failure" => {
             typed::<Failure>(message).map(|failure| Content::Failure(failure::chain(&failure)))
         }
@@ -203,9 +206,7 @@ fn add_nested(out: &mut Vec<Attribute>, depth: usize, name: String, message: &Dy
             }
             return;
         }
-        "google.protobuf.Timestamp" => {
-            typed::<Timestamp>(message).map(|time| Content::Text(moment::text(moment::ms(&time))))
-        }
+        "google.protobuf.Timestamp" => typed::<Timestamp>(message).map(Content::Time),
         "google.protobuf.Duration" => {
             typed::<Duration>(message).map(|span| Content::Text(span_words(&span)))
         }
@@ -292,11 +293,16 @@ mod tests {
         let content = match &attribute.content {
             Content::Heading => ":".to_owned(),
             Content::Text(text) => format!(" = {text}"),
+            Content::Time(time) => format!(" = {} s", time.seconds),
             Content::Event(id) => format!(" = event {id}"),
             Content::Payload(view) => format!(" = payload {}", view.brief()),
             Content::Failure(chain) => format!(" = {} failures", chain.len()),
         };
-        format!("{}{}{content}", "  ".repeat(attribute.depth), attribute.name)
+        format!(
+            "{}{}{content}",
+            "  ".repeat(attribute.depth),
+            attribute.name
+        )
     }
 
     #[test]
@@ -338,7 +344,7 @@ mod tests {
                 "  Kind = normal",
                 "Input 1 = payload ",
                 "Input 2 = payload ",
-                "Start to close timeout = 1 min 30 s",
+                "Start to close timeout = 1 m 30 s",
                 "Workflow task completed event id = event 4",
             ]
         );

@@ -175,7 +175,10 @@ impl Group {
 
     /// How long it took, or has been going on.
     pub fn span(&self, now: i64) -> i64 {
-        self.closed.unwrap_or(now).saturating_sub(self.opened).max(0)
+        self.closed
+            .unwrap_or(now)
+            .saturating_sub(self.opened)
+            .max(0)
     }
 
     /// Bytes it takes in memory, roughly.

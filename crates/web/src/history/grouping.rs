@@ -251,7 +251,8 @@ impl Step<'_> {
 
             A::WorkflowExecutionUpdateAdmittedEventAttributes(e) => {
                 let request = e.request.as_ref();
-                let id = request.and_then(|request| Some(request.meta.as_ref()?.update_id.as_str()));
+                let id =
+                    request.and_then(|request| Some(request.meta.as_ref()?.update_id.as_str()));
                 let name = request.and_then(|request| Some(request.input.as_ref()?.name.as_str()));
                 self.open_update(name.unwrap_or_default(), id.unwrap_or_default())
             }
@@ -268,7 +269,11 @@ impl Step<'_> {
                 self.close(index, State::Failed, &failure_text(e.failure.as_ref()))
             }
             A::WorkflowExecutionUpdateCompletedEventAttributes(e) => {
-                match e.outcome.as_ref().and_then(|outcome| outcome.value.as_ref()) {
+                match e
+                    .outcome
+                    .as_ref()
+                    .and_then(|outcome| outcome.value.as_ref())
+                {
                     Some(outcome::Value::Failure(failure)) => self.end(
                         e.accepted_event_id,
                         State::Failed,

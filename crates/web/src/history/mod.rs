@@ -1,1 +1,9 @@
-//! The history of a run, in windows.
+//! The history of a run: its events in words (`attributes`), in groups (`group`, `grouping`), and in windows, none of
+//! which needs the whole of it (`index`).
+
+pub mod attributes;
+pub mod group;
+pub mod grouping;
+pub mod index;
+pub mod json;
+pub mod moment;

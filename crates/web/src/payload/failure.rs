@@ -125,7 +125,10 @@ fn describe(view: &mut FailureView, info: Option<&FailureInfo>) {
                 view.fact("Next retry after", &span_words(delay));
             }
             if info.category != 0 {
-                view.fact("Category", &enum_words(info.category().as_str_name(), "APPLICATION_ERROR_CATEGORY"));
+                view.fact(
+                    "Category",
+                    &enum_words(info.category().as_str_name(), "APPLICATION_ERROR_CATEGORY"),
+                );
             }
             view.attach(info.details.as_ref());
         }
@@ -226,11 +229,13 @@ mod tests {
             message: "card declined".to_owned(),
             source: "GoSDK".to_owned(),
             stack_trace: "main.charge".to_owned(),
-            failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
-                r#type: "Declined".to_owned(),
-                non_retryable: true,
-                ..Default::default()
-            })),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(
+                ApplicationFailureInfo {
+                    r#type: "Declined".to_owned(),
+                    non_retryable: true,
+                    ..Default::default()
+                },
+            )),
             ..Default::default()
         }
     }
@@ -285,7 +290,9 @@ mod tests {
         };
         failure.encoded_attributes = Some(encoded.clone());
         assert!(chain(&failure)[0].encoded.is_some());
-        encoded.metadata.insert("encoding".to_owned(), "json/plain".into());
+        encoded
+            .metadata
+            .insert("encoding".to_owned(), "json/plain".into());
         failure.encoded_attributes = Some(encoded);
         assert_eq!(chain(&failure)[0].message, "secret");
         assert_eq!(chain(&failure)[0].stack_trace, "there");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 const PER_LINE: usize = 16;
 
 /// A dump of `bytes`, one line for sixteen of them.
-pub fn dump(bytes: &[u8]) -> String {
+pub(super) fn dump(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 5);
     for (line, chunk) in bytes.chunks(PER_LINE).enumerate() {
         if line > 0 {

@@ -134,12 +134,25 @@ mod tests {
 
     #[test]
     fn strings_keep_their_escapes() {
-        assert_eq!(pretty(r#" "\u003cb\"" "#).as_deref(), Some(r#""\u003cb\"""#));
+        assert_eq!(
+            pretty(r#" "\u003cb\"" "#).as_deref(),
+            Some(r#""\u003cb\"""#)
+        );
     }
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in ["", "{", "[1,]", "{\"a\" 1}", "tru", "1 2", "\"a", "--1", "\"\n\""] {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\" 1}",
+            "tru",
+            "1 2",
+            "\"a",
+            "--1",
+            "\"\n\"",
+        ] {
             assert_eq!(pretty(text), None, "{text}");
         }
     }
