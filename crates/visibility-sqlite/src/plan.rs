@@ -79,9 +79,15 @@ impl Renderer<'_> {
                     .collect();
                 Some(format!("SELECT id FROM ({})", selects?.join(" UNION ALL ")))
             }
-            Filter::And(filters) => filters
-                .iter()
-                .find_map(|filter| self.select(filter, parameters)),
+            Filter::And(filters) => filters.iter().find_map(|filter| {
+                let bound = parameters.len();
+                let select = self.select(filter, parameters);
+                if select.is_none() {
+                    // What was bound before it turned out that this part selects nothing.
+                    parameters.truncate(bound);
+                }
+                select
+            }),
             // `division IS NOT NULL` is the one negation that an index of few runs answers.
             Filter::Not(inner) => match &**inner {
                 Filter::Test(attribute, Predicate::IsNull)

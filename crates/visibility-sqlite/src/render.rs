@@ -32,6 +32,15 @@ impl Parameters {
         self.values.iter().map(|value| &**value).collect()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Forgets all but the first.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.values.truncate(length);
+    }
+
     /// `(?, ?)`, or a subquery for many.
     pub(crate) fn bind_list(&mut self, values: &[Value]) -> String {
         if values.len() <= LISTED_MAX {

@@ -20,11 +20,31 @@ pub(crate) struct Writer {
 /// One transaction.
 struct Session<'a> {
     connection: &'a Connection,
+    statements: Statements<'a>,
     catalog: &'a RwLock<Arc<Catalog>>,
     /// By namespace, status, type and division.
     counters: FxHashMap<(i64, i64, String, Option<String>), i64>,
     /// Reused for each run.
     blob: Vec<u8>,
+}
+
+/// What most changes need, looked up once per transaction.
+struct Statements<'a> {
+    find: CachedStatement<'a>,
+    insert: CachedStatement<'a>,
+    update: CachedStatement<'a>,
+    close: CachedStatement<'a>,
+}
+
+impl<'a> Statements<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: connection.prepare_cached(FIND)?,
+            insert: connection.prepare_cached(INSERT)?,
+            update: connection.prepare_cached(UPDATE)?,
+            close: connection.prepare_cached(CLOSE)?,
+        })
+    }
 }
 
 impl Writer {
@@ -45,6 +65,7 @@ impl Writer {
     ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let mut session = Session {
+            statements: Statements::prepare(&transaction)?,
             connection: &transaction,
             catalog,
             counters: FxHashMap::default(),
@@ -60,6 +81,7 @@ impl Writer {
             }
         }
         session.count()?;
+        drop(session);
         if let Some(marker) = marker {
             set_marker(&transaction, marker)?;
         }
@@ -70,7 +92,7 @@ impl Writer {
 const FIND: &str = "SELECT id, version, status, close, attributes, division, type, workflow_id, start, \
     parent_workflow_id, parent_run_id, root_workflow_id, root_run_id FROM runs WHERE ns = ?1 AND run_id = ?2";
 
-const INSERT: &str = "INSERT INTO runs (ns, run_id, workflow_id, type, status, close, start, execution, division, queue, \
+const INSERT: &str = "INSERT OR IGNORE INTO runs (ns, run_id, workflow_id, type, status, close, start, execution, division, queue, \
     duration, history_length, history_size, transitions, parent_workflow_id, parent_run_id, root_workflow_id, \
     root_run_id, version, attributes, memo) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
@@ -94,28 +116,37 @@ impl Session<'_> {
         let namespace = self.namespace(&record.namespace_id)?;
         self.encode_attributes(namespace, record)?;
         let new = NewRow::of(record, namespace);
-        let old = self
-            .prepare(FIND)?
+        // An open run is most likely new, which the insertion finds out as well as a search.
+        let open = record.close_time.is_none();
+        if open && self.insert(&new)? {
+            return Ok(());
+        }
+        let found = self
+            .statements
+            .find
             .query_row(params![namespace, record.run_id], |row| {
                 OldRow::of(row, &new)
-            })
-            .optional()?;
+            });
+        let old = found.optional()?;
         let Some(old) = old else {
-            return self.insert(&new);
+            self.insert(&new)?;
+            return Ok(());
         };
         if old.version > new.version {
             return Ok(());
         }
         if !old.same_run {
             self.remove(namespace, old)?;
-            return self.insert(&new);
+            self.insert(&new)?;
+            return Ok(());
         }
         self.update(&new, old)
     }
 
-    fn insert(&mut self, new: &NewRow<'_>) -> rusqlite::Result<()> {
+    /// Whether the run was new; otherwise nothing is changed.
+    fn insert(&mut self, new: &NewRow<'_>) -> rusqlite::Result<bool> {
         let record = new.record;
-        self.prepare(INSERT)?.execute(params![
+        let inserted = self.statements.insert.execute(params![
             new.namespace,
             record.run_id,
             record.workflow_id,
@@ -138,6 +169,9 @@ impl Session<'_> {
             blob_or_null(&self.blob),
             blob_or_null(&record.memo),
         ])?;
+        if inserted == 0 {
+            return Ok(false);
+        }
         let id = self.connection.last_insert_rowid();
         if !self.blob.is_empty() {
             self.index(id, &entries(&self.blob), &[])?;
@@ -149,17 +183,16 @@ impl Session<'_> {
             new.division,
             1,
         );
-        Ok(())
+        Ok(true)
     }
 
     fn update(&mut self, new: &NewRow<'_>, old: OldRow) -> rusqlite::Result<()> {
         let record = new.record;
         let moved = old.status != i64::from(record.status) || old.close != new.position.close_time;
-        let mut statement = self.prepare(if moved { CLOSE } else { UPDATE })?;
         let execution = micros(record.execution_time);
         let (attributes, memo) = (blob_or_null(&self.blob), blob_or_null(&record.memo));
         if moved {
-            statement.execute(params![
+            self.statements.close.execute(params![
                 old.id,
                 execution,
                 record.task_queue,
@@ -174,7 +207,7 @@ impl Session<'_> {
                 new.position.close_time,
             ])?;
         } else {
-            statement.execute(params![
+            self.statements.update.execute(params![
                 old.id,
                 execution,
                 record.task_queue,
@@ -187,7 +220,6 @@ impl Session<'_> {
                 memo,
             ])?;
         }
-        drop(statement);
         if old.attributes != self.blob {
             self.index(old.id, &entries(&self.blob), &entries(&old.attributes))?;
         }
@@ -215,7 +247,8 @@ impl Session<'_> {
             return Ok(());
         };
         let found = self
-            .prepare(FIND)?
+            .statements
+            .find
             .query_row(params![namespace, run_id], OldRow::whole)
             .optional()?;
         found.map_or(Ok(()), |old| self.remove(namespace, old))
