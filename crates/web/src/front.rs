@@ -23,6 +23,8 @@ use crate::app::App;
 use crate::csrf;
 use crate::failure::PageError;
 use crate::link::Links;
+use crate::params::Params;
+use crate::settings;
 use crate::shell::{Section, Shell};
 use crate::visit::Visit;
 
@@ -71,7 +73,7 @@ async fn answer(pages: Router, app: App, mut request: Request) -> Response {
     if let Some(failure) = response.extensions_mut().remove::<PageError>() {
         response = failure_page(&visit, failure);
     }
-    let is_page = has_kind(&response, "text/html");
+    let is_page = has_kind(&response, "text/html") && response.status().is_success();
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         let name = HeaderName::from_static(name);
@@ -92,6 +94,14 @@ async fn answer(pages: Router, app: App, mut request: Request) -> Response {
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             headers.append(SET_COOKIE, cookie);
         }
+    }
+    if is_page
+        && let Some(namespace) = namespace_of(&visit.path)
+        && visit.last_namespace.as_deref() != Some(&namespace)
+        && let Ok(cookie) =
+            HeaderValue::try_from(settings::cookie(&visit.links, "namespace", &namespace))
+    {
+        headers.append(SET_COOKIE, cookie);
     }
     if packed {
         compressed(response).await
@@ -129,13 +139,7 @@ fn has_token(headers: &HeaderMap, token: &str) -> bool {
 }
 
 fn failure_page(visit: &Visit, failure: PageError) -> Response {
-    let namespace = visit.path.strip_prefix("/namespaces/");
-    let namespace = namespace.map(|rest| rest.split('/').next().unwrap_or_default());
-    let name = namespace.map(|name| {
-        crate::params::Params::parse(&format!("n={name}"))
-            .text("n")
-            .to_owned()
-    });
+    let name = namespace_of(&visit.path);
     let status = failure.status;
     let shell = Shell::framed(
         visit,
@@ -152,6 +156,14 @@ fn failure_page(visit: &Visit, failure: PageError) -> Response {
             (status, status.to_string()).into_response()
         }
     }
+}
+
+/// The namespace whose page a path is.
+fn namespace_of(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/namespaces/")?;
+    let segment = rest.split('/').next()?;
+    let name = Params::parse(&format!("name={}", segment.replace('+', "%2B")));
+    name.get("name").map(str::to_owned)
 }
 
 fn has_kind(response: &Response, kind: &str) -> bool {

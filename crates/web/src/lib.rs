@@ -33,17 +33,21 @@ mod csrf;
 pub mod failure;
 pub mod form;
 pub mod front;
+mod help;
 pub mod history;
 mod home;
 pub mod link;
 pub mod live;
+mod namespaces;
 pub mod params;
 pub mod payload;
 mod run;
+mod settings;
 pub mod shell;
 pub mod status;
 pub mod time;
 pub mod timeline;
+pub mod token;
 pub mod visit;
 
 use axum::Router;
@@ -57,6 +61,9 @@ pub fn router(door: Door, options: Options) -> Router {
     let pages = Router::new()
         .merge(asset::routes())
         .merge(home::routes())
+        .merge(help::routes())
+        .merge(settings::routes())
+        .merge(namespaces::routes())
         .merge(run::routes())
         .fallback(failure::unknown_path)
         .with_state(app.clone());

@@ -65,6 +65,11 @@ impl Links {
         self.path(&["namespaces", namespace])
     }
 
+    /// The description of a namespace.
+    pub fn about(&self, namespace: &str) -> String {
+        self.within(namespace, "about")
+    }
+
     /// A page of a namespace, such as `workflows`.
     pub fn within(&self, namespace: &str, page: &str) -> String {
         self.path(&["namespaces", namespace, page])

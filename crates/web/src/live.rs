@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::asset;
 use crate::failure::PageError;
 use crate::visit::Visit;
 
@@ -25,6 +26,8 @@ use crate::visit::Visit;
 const PAGES_MAX: usize = 1000;
 /// Viewers of all streams at one time.
 const VIEWERS_MAX: usize = 10_000;
+/// A page rests this many times as long as its fragments take.
+const REST: u32 = 10;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// So often fragments are rendered, unless a page says otherwise.
@@ -85,6 +88,9 @@ where
         }
         futures_util::stream::iter(events)
     });
+    // Says which script the server has now: after an upgrade the page is out of date.
+    let hello = Event::default().event("hello").data(asset::script_name());
+    let events = futures_util::stream::iter([Ok(hello)]).chain(events);
     let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
     Ok(Sse::new(events).keep_alive(alive).into_response())
 }
@@ -124,10 +130,13 @@ impl Streams {
                 let mut visit = visit.clone();
                 visit.clock = visit.clock.again();
                 // A page that fails now is looked at again: the connection itself is good.
+                let began = Instant::now();
                 if let Ok(fragments) = render(visit).await {
                     publish(&sender, fragments);
                 }
-                tokio::time::sleep(interval).await;
+                // What is dear is done seldom.
+                let pause = interval.max(began.elapsed() * REST);
+                tokio::time::sleep(pause).await;
                 if streams.end(&key, &sender) {
                     return;
                 }
@@ -150,13 +159,48 @@ impl Streams {
 fn publish(sender: &watch::Sender<State>, fragments: Vec<Fragment>) {
     let state: Vec<_> = fragments
         .into_iter()
-        .map(|fragment| (xxh3_64(fragment.html.as_bytes()), fragment))
+        .map(|fragment| (xxh3_64(timeless(&fragment.html).as_bytes()), fragment))
         .collect();
     sender.send_if_modified(|old| {
-        let changed = **old != state;
+        let numbers = |state: &[(u64, Fragment)]| -> Vec<u64> {
+            state.iter().map(|(number, _)| *number).collect()
+        };
+        let changed = numbers(old) != numbers(&state);
         if changed {
             *old = Arc::new(state);
         }
         changed
     });
+}
+
+/// Without what stands in `<time>` elements: "3 s ago" is no news, and the script keeps it true.
+fn timeless(html: &str) -> String {
+    let mut parts = html.split("<time ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let start = part.split(" title=").next().unwrap_or_default();
+        let rest = part.split_once("</time>").map_or("", |(_, rest)| rest);
+        text.push_str(start);
+        text.push_str(rest);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_passes_is_no_news() {
+        let at = |ago: &str| {
+            format!(
+                "<b>a</b><time datetime=\"x\" title=\"y\">{ago}</time> b <time datetime=\"z\" title=\"\">1</time>."
+            )
+        };
+        assert_eq!(timeless(&at("3 s ago")), timeless(&at("4 s ago")));
+        assert_eq!(
+            timeless(&at("")),
+            "<b>a</b>datetime=\"x\" b datetime=\"z\"."
+        );
+    }
 }

@@ -4,6 +4,7 @@ use steadfast_protocol::workflowservice::ListNamespacesRequest;
 
 use crate::asset;
 use crate::link::Links;
+use crate::params::Params;
 use crate::time::Clock;
 use crate::visit::Visit;
 
@@ -153,4 +154,50 @@ impl Shell {
         self.live = Some(url);
         self
     }
+
+    /// The parts of the namespace.
+    pub fn navigation(&self) -> [Item; 5] {
+        let (links, name) = (&self.links, self.namespace.as_str());
+        let item = |section, name, url, key| Item {
+            name,
+            url,
+            key,
+            current: self.section == section,
+        };
+        [
+            item(Section::Overview, "Overview", links.namespace(name), "g o"),
+            item(
+                Section::Workflows,
+                "Workflows",
+                links.workflows(name),
+                "g w",
+            ),
+            item(Section::Failures, "Failures", links.failures(name), "g f"),
+            item(
+                Section::TaskQueues,
+                "Task queues",
+                links.task_queues(name),
+                "g q",
+            ),
+            item(Section::Namespace, "Namespace", links.about(name), "g d"),
+        ]
+    }
+
+    /// Where the settings are; they lead back here.
+    pub fn settings_link(&self) -> String {
+        let back = Params::default().with("back", &self.here);
+        self.links.settings() + &back.query()
+    }
+}
+
+/// A part of the navigation.
+pub struct Item {
+    /// What it is called.
+    pub name: &'static str,
+    /// Where it is.
+    pub url: String,
+    /// The keys that lead there.
+    pub key: &'static str,
+    /// Whether this page belongs to it.
+    pub current: bool,
 }

@@ -1,9 +1,12 @@
 //! The statuses of runs: word, sign and colour. The shapes of the signs differ, so that colour is never alone.
 
+use askama::Template;
+use askama::filters::HtmlSafe;
 use steadfast_protocol::enums::WorkflowExecutionStatus;
 
-/// A status as pages show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A status as pages show it: `{{ status }}` in a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
+#[template(path = "part/status.html")]
 pub struct Shown {
     /// The name in the query language and in the API.
     pub name: &'static str,
@@ -14,6 +17,8 @@ pub struct Shown {
     /// The class of the style sheet, which has the colour.
     pub class: &'static str,
 }
+
+impl HtmlSafe for Shown {}
 
 /// All statuses in the order in which pages show them.
 pub const ALL: [Shown; 8] = [

@@ -1,5 +1,7 @@
 //! Times and durations as people read them.
 
+use askama::Template;
+use askama::filters::HtmlSafe;
 use jiff::tz::TimeZone;
 use steadfast_protocol::{Duration, Timestamp};
 
@@ -15,7 +17,7 @@ pub struct Clock {
     zone: TimeZone,
 }
 
-/// A time as pages show it, with `part/time.html`.
+/// A time as pages show it: `{{ moment.ago() }}`, `{{ moment.at() }}` or `{{ moment.running() }}` in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// For machines: RFC 3339 in UTC with all its digits.
@@ -24,6 +26,52 @@ pub struct Moment {
     pub absolute: String,
     /// How long ago, or in how long.
     pub relative: String,
+    /// How long since then, as a duration.
+    pub elapsed: String,
+}
+
+/// A moment as an element of a page. The script keeps the relative forms true.
+#[derive(Template)]
+#[template(path = "part/moment.html")]
+pub struct Mark<'a> {
+    moment: &'a Moment,
+    title: &'a str,
+    form: &'static str,
+    text: &'a str,
+}
+
+impl HtmlSafe for Mark<'_> {}
+
+impl Moment {
+    /// How long ago; the exact time when pointed at.
+    pub fn ago(&self) -> Mark<'_> {
+        Mark {
+            moment: self,
+            title: &self.absolute,
+            form: "ago",
+            text: &self.relative,
+        }
+    }
+
+    /// The exact time; how long ago when pointed at.
+    pub fn at(&self) -> Mark<'_> {
+        Mark {
+            moment: self,
+            title: &self.relative,
+            form: "",
+            text: &self.absolute,
+        }
+    }
+
+    /// How long something has been going on that began then.
+    pub fn running(&self) -> Mark<'_> {
+        Mark {
+            moment: self,
+            title: &self.absolute,
+            form: "for",
+            text: &self.elapsed,
+        }
+    }
 }
 
 impl Clock {
@@ -77,6 +125,7 @@ impl Clock {
             exact: time.to_string(),
             absolute: local.strftime("%Y-%m-%d %H:%M:%S%.3f %Z").to_string(),
             relative,
+            elapsed: duration(ago.max(0)),
         })
     }
 
