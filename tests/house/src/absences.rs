@@ -98,7 +98,10 @@ fn the_engine_asks_for_the_time_in_one_place() {
         let source = tree::text(&path);
         let code = code(tree::without_tests(&source));
         for word in ["Instant::now", "SystemTime", "now_v7", "new_v4", "rand::"] {
-            assert!(!has_word(&code, word), "{path} must ask the surroundings, not `{word}`");
+            assert!(
+                !has_word(&code, word),
+                "{path} must ask the surroundings, not `{word}`"
+            );
         }
     }
 }

@@ -130,7 +130,10 @@ fn every_external_crate_has_a_reason() {
     for name in used {
         let reason = reasons.remove(&**name);
         let reason = reason.unwrap_or_else(|| panic!("{ARCHITECTURE} has no reason for {name}"));
-        assert!(!reason.is_empty(), "{ARCHITECTURE} has no reason for {name}");
+        assert!(
+            !reason.is_empty(),
+            "{ARCHITECTURE} has no reason for {name}"
+        );
     }
     assert!(reasons.is_empty(), "{reasons:?} are listed and not used");
 }
@@ -142,13 +145,12 @@ fn what_is_declared_is_used() {
     let metadata = metadata();
     let mut unused = Vec::new();
     for package in &metadata.packages {
-        let folder = package.manifest_path.parent().expect("a manifest has a folder");
-        let folder = folder.strip_prefix(tree::root()).expect("it is in the tree");
-        let sources: String = std::iter::once(format!("{folder}/build.rs"))
-            .chain(tree::files())
-            .filter(|path| path.starts_with(folder.as_str()) && path.ends_with(".rs"))
-            .filter_map(|path| std::fs::read_to_string(tree::root().join(path)).ok())
-            .collect();
+        let folder = package.manifest_path.parent();
+        let folder = folder.and_then(|folder| folder.strip_prefix(tree::root()).ok());
+        let folder = folder.expect("its manifest is in the tree");
+        let mut sources = tree::walk(folder.as_std_path());
+        sources.retain(|path| path.ends_with(".rs"));
+        let sources: String = sources.iter().map(|path| tree::text(path)).collect();
         for dependency in &package.dependencies {
             let name = dependency.rename.as_ref().unwrap_or(&dependency.name);
             let path = format!("{}::", name.replace('-', "_"));

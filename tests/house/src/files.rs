@@ -64,7 +64,8 @@ fn nothing_names_a_registry_or_a_place_of_one_machine() {
                 let before = text[..at].chars().next_back();
                 let is_machine_path = MACHINE_PATHS.contains(found);
                 !is_machine_path
-                    || before.is_none_or(|before| before.is_whitespace() || "\"'`(=:".contains(before))
+                    || before
+                        .is_none_or(|before| before.is_whitespace() || "\"'`(=:".contains(before))
             });
             assert!(!named, "{path} names {found}");
         }
@@ -80,7 +81,10 @@ fn files_are_short() {
         match listed {
             None => assert!(lines <= LINES_MAX, "{path} has {lines} lines: split it"),
             Some((_, allowed)) => {
-                assert!(lines <= *allowed, "{path} has {lines} lines: it may only shrink");
+                assert!(
+                    lines <= *allowed,
+                    "{path} has {lines} lines: it may only shrink"
+                );
                 assert!(
                     lines > LINES_MAX,
                     "{path} has {lines} lines: take it off the list"
@@ -97,7 +101,9 @@ fn links_between_documents_lead_somewhere() {
             continue;
         }
         let text = tree::text(&path);
-        let folder = std::path::Path::new(&path).parent().expect("a file has a folder");
+        let folder = std::path::Path::new(&path)
+            .parent()
+            .expect("a file has a folder");
         for (at, _) in text.match_indices("](") {
             let Some((link, _)) = text[at + 2..].split_once(')') else {
                 continue;
@@ -118,6 +124,9 @@ fn every_folder_of_sources_is_on_the_map() {
     for path in tree::sources() {
         let (folder, _) = path.rsplit_once('/').expect("a source is in a folder");
         let named = format!("`{}/`", folder.trim_end_matches("/src"));
-        assert!(map.contains(&named), "ARCHITECTURE.md does not name {named}");
+        assert!(
+            map.contains(&named),
+            "ARCHITECTURE.md does not name {named}"
+        );
     }
 }

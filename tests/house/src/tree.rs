@@ -37,7 +37,8 @@ pub(crate) fn files() -> Vec<String> {
     files
 }
 
-fn walk(folder: &Path) -> Vec<String> {
+/// The paths of all files below a folder, new ones included, without what was built.
+pub(crate) fn walk(folder: &Path) -> Vec<String> {
     const BUILT: [&str; 5] = [
         ".git",
         "target",
@@ -82,7 +83,10 @@ pub(crate) fn table(document: &str, head: &[&str]) -> Vec<Vec<String>> {
     let text = text(document);
     let cells = |line: &str| -> Vec<String> {
         let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
-        inner.split('|').map(|cell| cell.trim().to_owned()).collect()
+        inner
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
     };
     let mut lines = text.lines().skip_while(|line| cells(line) != head);
     assert!(
