@@ -18,6 +18,8 @@ use crate::syntax::{Condition, Operand, Operator, Query};
 const CHAIN_MAX: usize = 1000;
 /// Parentheses and NOTs that may be inside of each other, plus one.
 const NESTING_MAX: usize = 200;
+/// Tokens of one term, besides the NOTs and signs before it. No term that means anything has ten.
+const TERM_MAX: usize = 32;
 /// Levels of sqlparser, of which one of ours may take a few.
 const RECURSION_MAX: usize = 8 * NESTING_MAX;
 /// The length of what the reference puts before a query, where its positions begin.
@@ -248,41 +250,62 @@ fn check_first(tokens: &[TokenWithSpan], positions: &Positions<'_>) -> Result<()
     }
 }
 
+/// What was counted since the last parenthesis that is still open.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Parentheses, NOTs and signs around what follows.
+    nesting: usize,
+    /// Tokens of the current term. Operators make a tree that is as deep as the term is long.
+    term: usize,
+    /// BETWEENs that wait for their AND.
+    between: usize,
+}
+
 /// Bounds what the recursive parser, and every walk of its result, will meet.
 fn check_limits(tokens: &[TokenWithSpan], positions: &Positions<'_>) -> Result<(), QueryError> {
     let mut chained: usize = 0;
-    let mut nesting = 0;
-    // What `nesting` was before each parenthesis that is still open.
-    let mut open = Vec::new();
+    let mut level = Level::default();
+    let mut outer: Vec<Level> = Vec::new();
     for token in tokens {
         let not = is_word(token, "not");
+        let and = token.token == Token::Overlap || is_word(token, "and");
+        let or = token.token == Token::StringConcat || is_word(token, "or");
+        let base = outer.last().map_or(0, |outer| outer.nesting + 1);
         match &token.token {
             Token::LParen => {
-                open.push(nesting);
-                nesting += 1;
+                outer.push(level);
+                level = Level {
+                    nesting: level.nesting + 1,
+                    ..Level::default()
+                };
             }
-            Token::RParen => nesting = open.pop().unwrap_or_default(),
-            // A sign nests, too.
-            Token::ExclamationMark | Token::Minus | Token::Plus => nesting += 1,
-            Token::Comma => nesting = open.last().map_or(0, |before| before + 1),
-            _ if not => nesting += 1,
-            _ if is_word(token, "between") => chained = chained.saturating_sub(1),
-            token_kind
-                if matches!(token_kind, Token::Overlap | Token::StringConcat)
-                    || is_word(token, "and")
-                    || is_word(token, "or") =>
-            {
+            Token::RParen => level = outer.pop().unwrap_or_default(),
+            Token::Comma => {
+                level = Level {
+                    nesting: base,
+                    ..Level::default()
+                }
+            }
+            _ if and && level.between > 0 => level.between -= 1,
+            _ if and || or => {
                 chained += 1;
-                nesting = open.last().map_or(0, |before| before + 1);
+                level = Level {
+                    nesting: base,
+                    ..Level::default()
+                };
             }
+            Token::ExclamationMark | Token::Minus | Token::Plus => level.nesting += 1,
+            _ if not => level.nesting += 1,
+            _ if is_word(token, "between") => level.between += 1,
             _ => {}
         }
-        if chained > CHAIN_MAX {
+        level.term += 1;
+        if chained > CHAIN_MAX || level.term > TERM_MAX + NESTING_MAX {
             return Err(QueryError(
                 "malformed SQL query: max ast depth reached".to_owned(),
             ));
         }
-        if nesting >= NESTING_MAX {
+        if level.nesting >= NESTING_MAX {
             let position = PREFIX_LENGTH + positions.byte(token.span.end) + 1;
             let near = if not { " near 'not'" } else { "" };
             let reason = format!(

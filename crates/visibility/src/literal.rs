@@ -166,6 +166,9 @@ fn go_duration(text: &str) -> Option<i64> {
             Some(sum * 10 + i128::from(c.to_digit(10)?))
         })? * unit
             / scale;
+        if nanos > i128::from(i64::MAX) {
+            return None;
+        }
         rest = after;
     }
     i64::try_from(if negative { -nanos } else { nanos }).ok()

@@ -80,9 +80,10 @@ fn printed(json: &Json) -> String {
     match json {
         Json::Null => "<nil>".to_owned(),
         Json::Bool(value) => value.to_string(),
-        Json::Number(number) => number
-            .as_f64()
-            .map_or_else(|| number.to_string(), printed_number),
+        Json::Number(number) => number.as_f64().map_or_else(
+            || number.to_string(),
+            |number| printed_number(number, -4..6),
+        ),
         Json::String(text) => text.clone(),
         Json::Array(members) => {
             let members: Vec<_> = members.iter().map(printed).collect();
@@ -99,12 +100,12 @@ fn printed(json: &Json) -> String {
     }
 }
 
-/// Go's `%v` of a float: the shortest digits, with an exponent below -4 and from 21 on.
-fn printed_number(number: f64) -> String {
+/// The shortest digits; with an exponent if it lies outside of these. Go's `%v` uses one soon, its JSON late.
+fn printed_number(number: f64, plain: std::ops::Range<i32>) -> String {
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..21).contains(&exponent) => {
+        Ok(exponent) if !plain.contains(&exponent) => {
             let sign = if exponent < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", exponent.abs())
         }
@@ -117,7 +118,7 @@ pub fn encode_payload(value: &Value) -> Payload {
     let data = match value {
         Value::Text(text) | Value::Keyword(text) => json_string(text),
         Value::Int(number) => number.to_string(),
-        Value::Double(number) => printed_number(*number),
+        Value::Double(number) => printed_number(*number, -6..21),
         Value::Bool(value) => value.to_string(),
         Value::Datetime(micros) => json_string(&datetime_text(*micros)),
         Value::KeywordList(members) => {
