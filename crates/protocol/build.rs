@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .generate_default_stubs(true)
+        .codec_path("crate::codec::CompactCodec")
         .bytes(".")
         .btree_map(".")
         .include_file("protocol.rs")
