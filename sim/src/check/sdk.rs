@@ -1,0 +1,93 @@
+//! What SDKs check of the histories they get, and what readers may rely on: what was read once never changes.
+
+use steadfast_protocol::enums::EventType;
+use steadfast_protocol::history::HistoryEvent;
+use steadfast_protocol::history::history_event::Attributes;
+use steadfast_protocol::workflowservice::PollWorkflowTaskQueueResponse;
+
+use crate::world::World;
+
+/// A history that somebody read, from its first event on.
+pub(crate) fn read(world: &World, run_id: &str, events: &[HistoryEvent]) {
+    for (event, id) in events.iter().zip(1..) {
+        if event.event_id != id {
+            let found = event.event_id;
+            world.violation(format!(
+                "run {run_id}: event {found} was read as event {id}"
+            ));
+            return;
+        }
+    }
+    let settled = settled(events);
+    let mut model = world.model.borrow_mut();
+    let before = model.read.entry(run_id.to_owned()).or_default();
+    let differs = before.iter().zip(settled).find(|(old, new)| old != new);
+    let differs = differs.map(|(old, new)| format!("{old:?} became {new:?}"));
+    if settled.len() > before.len() {
+        *before = settled.to_vec();
+    }
+    drop(model);
+    if let Some(differs) = differs {
+        world.violation(format!("run {run_id}: {differs}"));
+        return;
+    }
+    let ledger = world.store.ledger();
+    let durable = ledger.runs.get(run_id).map(|run| &run.events);
+    let ahead = settled.len() > durable.map_or(0, Vec::len);
+    let differs = durable.is_some_and(|durable| durable.iter().zip(settled).any(|(a, b)| a != b));
+    drop(ledger);
+    if ahead {
+        world.violation(format!(
+            "run {run_id}: events were read before they are durable"
+        ));
+    }
+    if differs {
+        world.violation(format!("run {run_id}: what was read is not what is stored"));
+    }
+}
+
+/// The events that cannot change any more: those of a pending workflow task may, until it is completed.
+fn settled(events: &[HistoryEvent]) -> &[HistoryEvent] {
+    let mut end = events.len();
+    while end > 0
+        && matches!(
+            events[end - 1].event_type(),
+            EventType::WorkflowTaskScheduled | EventType::WorkflowTaskStarted
+        )
+    {
+        end -= 1;
+    }
+    &events[..end]
+}
+
+/// What is wrong with the whole history of a started workflow task.
+pub(crate) fn workflow_task(
+    task: &PollWorkflowTaskQueueResponse,
+    events: &[HistoryEvent],
+) -> Option<String> {
+    let last = events.last()?;
+    if last.event_type() != EventType::WorkflowTaskStarted {
+        return Some(format!("ends with {:?}", last.event_type()));
+    }
+    if last.event_id != task.started_event_id {
+        let (last, started) = (last.event_id, task.started_event_id);
+        return Some(format!(
+            "ends with event {last}, the task started with {started}"
+        ));
+    }
+    let completed = events
+        .iter()
+        .rev()
+        .find_map(|event| match &event.attributes {
+            Some(Attributes::WorkflowTaskCompletedEventAttributes(it)) => Some(it.started_event_id),
+            _ => None,
+        });
+    let previous = completed.unwrap_or(0);
+    if task.previous_started_event_id != previous {
+        let said = task.previous_started_event_id;
+        return Some(format!(
+            "the task before started with {previous}, not {said}"
+        ));
+    }
+    None
+}

@@ -1,0 +1,76 @@
+//! The simulated visibility store: the reference one, behind faults.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use steadfast_visibility::{
+    Change, Count, Filter, GroupBy, MemoryVisibility, Page, StoreError, VisibilityStore,
+};
+
+use crate::dice::Dice;
+use crate::marks::Marks;
+use crate::options::Options;
+use crate::planted::Planted;
+
+/// A visibility store whose writes may fail.
+pub(crate) struct SimVisibility {
+    inner: MemoryVisibility,
+    dice: Dice,
+    options: Options,
+    faulty: Arc<AtomicBool>,
+    marks: Marks,
+}
+
+impl SimVisibility {
+    /// An empty one; writes fail while `faulty` says so.
+    pub(crate) fn new(dice: Dice, options: Options, faulty: Arc<AtomicBool>, marks: Marks) -> Self {
+        Self {
+            inner: MemoryVisibility::new(),
+            dice,
+            options,
+            faulty,
+            marks,
+        }
+    }
+}
+
+impl VisibilityStore for SimVisibility {
+    fn apply(&self, mut changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+        let fails =
+            self.faulty.load(Ordering::Relaxed) && self.dice.chance(self.options.fail_visibility);
+        if fails {
+            self.marks.add("visibility: write failed");
+            if self.dice.chance(500) {
+                self.inner.apply(changes, marker)?;
+            }
+            return Err(StoreError::Failed("simulated".to_owned()));
+        }
+        if self.options.planted == Some(Planted::LostRecord) {
+            changes.retain(|_| !self.dice.chance(30));
+        }
+        self.inner.apply(changes, marker)
+    }
+
+    fn marker(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.marker()
+    }
+
+    fn list(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        self.inner.list(namespace_id, filter, page_size, token)
+    }
+
+    fn count(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        group_by: Option<GroupBy>,
+    ) -> Result<Count, StoreError> {
+        self.inner.count(namespace_id, filter, group_by)
+    }
+}
