@@ -76,6 +76,7 @@ impl Engine {
         }));
         tokio::spawn(node.clone().run_timers());
         tokio::spawn(node.clone().run_deliveries());
+        tokio::spawn(node.clone().run_deletions());
         let tending = node.clone();
         tokio::spawn(async move {
             while !tending.is_stopping() {

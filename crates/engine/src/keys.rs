@@ -8,6 +8,13 @@ use steadfast_core::rows::Row;
 use steadfast_core::time::Time;
 use uuid::Uuid;
 
+/// Prefix of all rows of a namespace.
+pub(crate) fn namespace(namespace_id: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(16);
+    push_uuid(&mut key, namespace_id);
+    key
+}
+
 /// Namespace and workflow id: key of the row that names the current run, and prefix of all its runs.
 pub(crate) fn workflow(namespace_id: &str, workflow_id: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(16 + 2 + workflow_id.len() + 16 + 10);

@@ -8,6 +8,7 @@
 mod api;
 mod clock;
 mod committer;
+mod deletion;
 mod delivery;
 mod engine;
 mod keys;

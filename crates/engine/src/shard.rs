@@ -1017,6 +1017,31 @@ impl Shard {
             .collect()
     }
 
+    /// Runs of a namespace among so many rows from `start` on, with the last key if there may be more.
+    pub(crate) fn stored_runs(
+        &self,
+        namespace_id: &str,
+        start: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<(Option<Bytes>, Vec<RunKey>), StoreError> {
+        let prefix = Prefix::new(keys::namespace(namespace_id));
+        let (first, end) = prefix.range();
+        let start = if start == Bound::Unbounded {
+            first
+        } else {
+            start
+        };
+        let rows = self
+            .store
+            .scan(self.id(), Table::Runs, (start, end), limit, Order::Forward)?;
+        let last = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
+        let runs = rows.iter().filter_map(|(key, _)| {
+            let (run, rest) = keys::parse_run(key)?;
+            (rest == Row::HEAD_KEY).then_some(run)
+        });
+        Ok((last.flatten(), runs.collect()))
+    }
+
     /// Runs whose visibility record has to be written, after a key; as changes.
     pub(crate) fn stored_projections(
         &mut self,

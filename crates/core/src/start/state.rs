@@ -37,8 +37,9 @@ pub(super) fn started_attributes(
     let expiration = match &params.continued {
         Some(continued) => Time(continued.execution_expiration),
         None if execution_timeout > 0 => {
+            // To whole milliseconds, never early.
             let exact = cx.now.plus(execution_timeout).0;
-            Time(exact - exact.rem_euclid(MILLISECOND))
+            Time(exact + (-exact).rem_euclid(MILLISECOND))
         }
         None => Time(0),
     };

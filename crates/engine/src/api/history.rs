@@ -248,9 +248,9 @@ fn as_continued(event: HistoryEvent, run: &Execution) -> HistoryEvent {
     continued.workflow_task_timeout = started.workflow_task_timeout;
     HistoryEvent {
         event_type: EventType::WorkflowExecutionContinuedAsNew as i32,
-        attributes: Some(
-            Attributes::WorkflowExecutionContinuedAsNewEventAttributes(continued),
-        ),
+        attributes: Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
+            continued,
+        )),
         ..event
     }
 }

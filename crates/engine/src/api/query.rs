@@ -67,9 +67,7 @@ impl Engine {
         call: Call,
         request: QueryWorkflowRequest,
     ) -> Result<QueryWorkflowResponse, Refusal> {
-        let until = call
-            .deadline
-            .unwrap_or_else(|| instant() + QUERY_PATIENCE);
+        let until = call.deadline.unwrap_or_else(|| instant() + QUERY_PATIENCE);
         let query = Arc::new(request.query.clone().unwrap_or_default());
         let mut try_sticky = true;
         loop {
