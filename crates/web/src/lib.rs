@@ -49,6 +49,7 @@ pub mod time;
 pub mod timeline;
 pub mod token;
 pub mod visit;
+mod workflows;
 
 use axum::Router;
 
@@ -64,6 +65,7 @@ pub fn router(door: Door, options: Options) -> Router {
         .merge(help::routes())
         .merge(settings::routes())
         .merge(namespaces::routes())
+        .merge(workflows::routes())
         .merge(run::routes())
         .fallback(failure::unknown_path)
         .with_state(app.clone());

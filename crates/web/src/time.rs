@@ -111,6 +111,14 @@ impl Clock {
         }
     }
 
+    /// The time so many seconds ago, as queries write it.
+    pub fn before(&self, seconds: i64) -> String {
+        let time = self
+            .now
+            .checked_sub(jiff::SignedDuration::from_secs(seconds));
+        format!("{:.6}", time.unwrap_or(self.now))
+    }
+
     /// The time as shown; none where there is none.
     pub fn moment(&self, time: Option<&Timestamp>) -> Option<Moment> {
         let time = read(time?)?;

@@ -1,0 +1,119 @@
+//! What changes in a list while it is looked at: counts, the rows that are there, and how many more there would be.
+//! Rows do not move: who reads is not disturbed.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::extract::Path;
+use axum::response::Response;
+use steadfast_protocol::workflow::WorkflowExecutionInfo;
+use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
+
+use super::columns;
+use super::counts::{self, Counts};
+use super::list;
+use super::query::{Query, quoted};
+use super::row::Row;
+use crate::failure::PageError;
+use crate::live::{Fragment, stream};
+use crate::visit::Visit;
+
+const INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
+/// As many rows as a page can have.
+const ROWS_MAX: usize = 200;
+
+/// How many runs started since the page was made.
+#[derive(Template)]
+#[template(path = "workflows/new_rows.html")]
+pub(super) struct NewRows {
+    count: String,
+    url: String,
+}
+
+impl HtmlSafe for NewRows {}
+
+impl NewRows {
+    /// None, as when the page is made.
+    pub(super) fn none() -> Self {
+        Self {
+            count: String::new(),
+            url: String::new(),
+        }
+    }
+}
+
+/// The stream of a list with these rows.
+pub(super) fn url(visit: &Visit, namespace: &str, found: &[WorkflowExecutionInfo]) -> String {
+    let mut params = list::lasting(&visit.params).with("since", &visit.clock.before(0));
+    for info in found.iter().take(ROWS_MAX) {
+        if let Some(execution) = &info.execution {
+            params.push("run", &execution.run_id);
+        }
+    }
+    visit.links.within(namespace, "workflows-live") + &params.query()
+}
+
+pub(super) async fn follow(
+    visit: Visit,
+    Path(namespace): Path<String>,
+) -> Result<Response, PageError> {
+    stream(&visit, INTERVAL, move |visit| {
+        fragments(visit, namespace.clone())
+    })
+}
+
+async fn fragments(visit: Visit, namespace: String) -> Result<Vec<Fragment>, PageError> {
+    let query = Query::parse(visit.params.text("query"));
+    let base = list::lasting(&visit.params);
+    let list = visit.links.workflows(&namespace);
+    let link = |query: &Query| list.clone() + &base.with("query", &query.text()).query();
+    let since = format!("StartTime > {}", quoted(visit.params.text("since")));
+    let newer = query.and(&since).text();
+    let (counts, newer, found) = tokio::join!(
+        Counts::of(&visit, &namespace, &query, link),
+        counts::of(&visit.backend, &namespace, &newer),
+        rows(&visit, &namespace),
+    );
+    let new_rows = match newer? {
+        0 => NewRows::none(),
+        count => NewRows {
+            count: counts::grouped(count),
+            url: link(&query),
+        },
+    };
+    let mut fragments = vec![
+        Fragment::render(counts::ELEMENT, &counts?)?,
+        Fragment::render("new-rows", &new_rows)?,
+    ];
+    for row in found? {
+        fragments.push(Fragment::render(&row.element, &row)?);
+    }
+    Ok(fragments)
+}
+
+/// The rows of the page as they are now, whether or not the query still finds them.
+async fn rows(visit: &Visit, namespace: &str) -> Result<Vec<Row>, PageError> {
+    let runs = visit.params.all("run").take(ROWS_MAX).map(quoted);
+    let runs: Vec<_> = runs.collect();
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = ListWorkflowExecutionsRequest {
+        namespace: namespace.to_owned(),
+        page_size: runs.len() as i32,
+        // Whatever division they belong to.
+        query: format!("RunId IN ({})", runs.join(", ")),
+        ..ListWorkflowExecutionsRequest::default()
+    };
+    let answer = visit
+        .backend
+        .workflow()
+        .list_workflow_executions(request)
+        .await?;
+    let columns = columns::chosen(&visit.params);
+    let rows = answer
+        .get_ref()
+        .executions
+        .iter()
+        .map(|info| Row::new(&visit.links, &visit.clock, namespace, info, &columns));
+    Ok(rows.collect())
+}
