@@ -160,6 +160,7 @@ impl Ports {
             base_path: settings.ui_public_path.clone(),
             grpc_address: at(&self.grpc),
             version: STEADFAST_VERSION.to_owned(),
+            ..steadfast_web::Options::default()
         };
         Box::new(|door| steadfast_web::router(door, options))
     }

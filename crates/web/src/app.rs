@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::backend::{Backend, Door};
+use crate::history::index::Indexes;
 use crate::link::Links;
 use crate::live::Streams;
+use crate::payload::codec::{Codec, CodecOptions};
 
 /// How the UI is served.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Options {
     pub grpc_address: String,
     /// The version of the server, as shown to people.
     pub version: String,
+    /// The codecs that may be asked for what payloads say.
+    pub codec: CodecOptions,
 }
 
 /// What all requests share.
@@ -24,11 +28,18 @@ pub struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) links: Links,
     pub(crate) streams: Streams,
+    pub(crate) indexes: Indexes,
+    pub(crate) codec: Option<Arc<Codec>>,
 }
 
 impl App {
     pub(crate) fn new(door: Door, options: Options) -> Self {
+        let codec = Codec::new(&options.codec).map_err(|error| {
+            tracing::error!(%error, "payloads stay encoded");
+        });
         Self {
+            codec: codec.ok().map(Arc::new),
+            indexes: Indexes::default(),
             backend: Backend::new(door),
             links: Links::new(&options.base_path),
             options: Arc::new(options),

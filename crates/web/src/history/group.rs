@@ -89,7 +89,7 @@ impl State {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::TimedOut => "timed-out",
-            Self::Canceled => "cancelled",
+            Self::Canceled => "canceled",
             Self::Terminated => "terminated",
             Self::Continued => "continued",
         }

@@ -6,7 +6,9 @@ use steadfast_protocol::common::{Payloads, WorkflowExecution};
 use steadfast_protocol::enums::TimeoutType;
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::history::history_event::Attributes as A;
-use steadfast_protocol::history::{HistoryEvent, MarkerRecordedEventAttributes};
+use steadfast_protocol::history::{
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskFailedEventAttributes,
+};
 use steadfast_protocol::update::outcome;
 
 use super::attributes::enum_words;
@@ -18,9 +20,32 @@ use crate::payload::json;
 /// Failures are kept in this many characters.
 const FAILURE_CHARS: usize = 300;
 
+/// What some events say about the run as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The first run of its chain.
+    pub first_run: String,
+    /// The run that went on in this one.
+    pub previous_run: String,
+    /// The run in which this one goes on.
+    pub next_run: String,
+    /// Name and version of the SDK that worked on it last.
+    pub sdk: String,
+    /// Who worked on it last.
+    pub worker: String,
+    /// Who started it.
+    pub started_by: String,
+    /// Its cron schedule.
+    pub cron: String,
+    /// The last workflow task that failed, if no later one was completed: what it said, and its event.
+    pub task_failure: Option<(String, i64)>,
+}
+
 /// Puts events into groups, in the order of their ids.
 #[derive(Clone, Debug, Default)]
 pub struct Grouping {
+    /// What some events say about the run as a whole.
+    pub facts: RunFacts,
     /// The groups, in the order of their first events.
     pub groups: Vec<Group>,
     /// The group of each event: that of event 1 comes first.
@@ -34,6 +59,7 @@ pub struct Grouping {
 impl Grouping {
     /// Takes the next event.
     pub fn push(&mut self, event: &HistoryEvent) {
+        self.facts.learn(event);
         let at = moment::ms_of(event.event_time.as_ref()).unwrap_or_default();
         let mut step = Step {
             grouping: self,
@@ -49,6 +75,46 @@ impl Grouping {
     pub fn of_event(&self, event_id: i64) -> Option<&Group> {
         let at = usize::try_from(event_id.checked_sub(1)?).ok()?;
         self.groups.get(*self.group_of.get(at)? as usize)
+    }
+}
+
+impl RunFacts {
+    fn learn(&mut self, event: &HistoryEvent) {
+        match &event.attributes {
+            Some(A::WorkflowExecutionStartedEventAttributes(e)) => {
+                self.first_run.clone_from(&e.first_execution_run_id);
+                self.previous_run.clone_from(&e.continued_execution_run_id);
+                self.started_by.clone_from(&e.identity);
+                self.cron.clone_from(&e.cron_schedule);
+            }
+            Some(A::WorkflowTaskCompletedEventAttributes(e)) => {
+                self.task_failure = None;
+                self.worker.clone_from(&e.identity);
+                if let Some(sdk) = e
+                    .sdk_metadata
+                    .as_ref()
+                    .filter(|sdk| !sdk.sdk_name.is_empty())
+                {
+                    self.sdk = format!("{} {}", sdk.sdk_name, sdk.sdk_version);
+                }
+            }
+            Some(A::WorkflowTaskFailedEventAttributes(e)) => {
+                self.task_failure = Some((task_failure(e), event.event_id));
+            }
+            Some(A::WorkflowExecutionCompletedEventAttributes(e)) => {
+                self.next_run.clone_from(&e.new_execution_run_id);
+            }
+            Some(A::WorkflowExecutionFailedEventAttributes(e)) => {
+                self.next_run.clone_from(&e.new_execution_run_id);
+            }
+            Some(A::WorkflowExecutionTimedOutEventAttributes(e)) => {
+                self.next_run.clone_from(&e.new_execution_run_id);
+            }
+            Some(A::WorkflowExecutionContinuedAsNewEventAttributes(e)) => {
+                self.next_run.clone_from(&e.new_execution_run_id);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -94,12 +160,7 @@ impl Step<'_> {
                 self.end(e.scheduled_event_id, State::Completed, "")
             }
             A::WorkflowTaskFailedEventAttributes(e) => {
-                let cause = enum_words(e.cause().as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE");
-                let text = match failure_text(e.failure.as_ref()) {
-                    text if text.is_empty() => cause,
-                    text => format!("{cause}: {text}"),
-                };
-                self.end(e.scheduled_event_id, State::Failed, &text)
+                self.end(e.scheduled_event_id, State::Failed, &task_failure(e))
             }
             A::WorkflowTaskTimedOutEventAttributes(e) => {
                 let kind = enum_words(e.timeout_type().as_str_name(), "TIMEOUT_TYPE");
@@ -413,6 +474,14 @@ fn local_activity_type(marker: &MarkerRecordedEventAttributes) -> Option<String>
     }
     let named = marker.details.get("type")?.payloads.first()?;
     json::string(std::str::from_utf8(&named.data).ok()?)
+}
+
+fn task_failure(failed: &WorkflowTaskFailedEventAttributes) -> String {
+    let cause = enum_words(failed.cause().as_str_name(), "WORKFLOW_TASK_FAILED_CAUSE");
+    match failure_text(failed.failure.as_ref()) {
+        text if text.is_empty() => cause,
+        text => format!("{cause}: {text}"),
+    }
 }
 
 fn failure_text(failure: Option<&Failure>) -> String {

@@ -73,6 +73,15 @@ impl Index {
         bad.filter_map(|group| group.events.last().copied())
     }
 
+    /// First and last event of each page of the server, oldest first.
+    pub fn spans(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> {
+        let last = self.last_event();
+        (0..self.pages.len()).map(move |at| {
+            let next = self.pages.get(at + 1).map(|(first, _)| first - 1);
+            (self.pages[at].0, next.unwrap_or(last))
+        })
+    }
+
     fn weight(&self) -> usize {
         let groups: usize = self.groups().iter().map(Group::weight).sum();
         // Each event has a place in two tables, each page a token.

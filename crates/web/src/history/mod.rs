@@ -2,8 +2,10 @@
 //! which needs the whole of it (`index`).
 
 pub mod attributes;
+pub mod brief;
 pub mod group;
 pub mod grouping;
 pub mod index;
 pub mod json;
 pub mod moment;
+pub mod search;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use askama::Template;
+use askama::filters::HtmlSafe;
 use steadfast_protocol::common::{Payload, Payloads};
 use steadfast_protocol::enums::{RetryState, TimeoutType};
 use steadfast_protocol::failure::{Failure, failure::FailureInfo};
@@ -12,8 +14,9 @@ use crate::history::attributes::{enum_words, span_words};
 /// Causes beyond this depth are counted, not shown.
 const CAUSES_MAX: usize = 20;
 
-/// One failure of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One failure of a chain: `{{ failure }}` in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "run/failure.html")]
 pub struct FailureView {
     /// Its kind and type, such as `Application failure PaymentDeclined`.
     pub title: String,
@@ -32,6 +35,8 @@ pub struct FailureView {
     /// It is the cause of the one before it.
     pub is_cause: bool,
 }
+
+impl HtmlSafe for FailureView {}
 
 /// The chain from a failure down to its root cause.
 pub fn chain(failure: &Failure) -> Vec<FailureView> {

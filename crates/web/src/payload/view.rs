@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use askama::Template;
+use askama::filters::HtmlSafe;
 use steadfast_protocol::common::{Payload, Payloads};
 
 use super::{hex, json, size};
@@ -30,8 +32,9 @@ pub enum Shape {
     Bytes,
 }
 
-/// A payload, made readable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A payload, made readable: `{{ payload }}` in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(path = "run/payload.html")]
 pub struct PayloadView {
     /// As its metadata names it; `none` if it does not.
     pub encoding: String,
@@ -52,6 +55,8 @@ pub struct PayloadView {
     /// What a remote codec in the browser is asked with, as JSON; empty if there is none.
     pub encoded: String,
 }
+
+impl HtmlSafe for PayloadView {}
 
 impl PayloadView {
     /// Of one payload.

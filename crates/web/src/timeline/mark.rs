@@ -72,6 +72,11 @@ pub enum Shape {
 }
 
 impl Mark {
+    /// It has no length.
+    pub fn is_pin(&self) -> bool {
+        self.shape == Shape::Pin
+    }
+
     /// Classes of the style sheet.
     pub fn class(&self) -> String {
         let shape = match self.shape {

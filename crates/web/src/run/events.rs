@@ -1,0 +1,444 @@
+//! The history of a run in windows: all events, steps, or JSON; forwards or backwards; all or those that are wanted.
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use steadfast_protocol::history::HistoryEvent;
+
+use super::head::{self, Head};
+use super::load::{Loaded, load};
+use super::{RunPath, named};
+use crate::failure::PageError;
+use crate::history::brief::brief;
+use crate::history::group::{Group, Kind, State, type_words};
+use crate::history::json;
+use crate::history::moment::{span_words, timestamp};
+use crate::history::search::Wanted;
+use crate::live::Fragment;
+use crate::params::Params;
+use crate::payload::json::pretty;
+use crate::shell::Shell;
+use crate::time::Moment;
+use crate::visit::{Visit, page};
+
+/// Events or steps on a page.
+const ROWS: usize = 200;
+/// Pages of the server that are searched for one page here.
+const SEARCHED_MAX: usize = 60;
+
+struct Row {
+    id: i64,
+    kind: Kind,
+    words: String,
+    brief: String,
+    at: Option<Moment>,
+    step: String,
+    failed: bool,
+    marked: bool,
+    link: String,
+}
+
+struct Step {
+    number: i64,
+    kind: Kind,
+    state: State,
+    title: String,
+    note: String,
+    failure: String,
+    at: Option<Moment>,
+    took: String,
+    events: Vec<(i64, String)>,
+    child: Option<String>,
+}
+
+/// How the history is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Events,
+    Steps,
+    Json,
+}
+
+/// What one page shows.
+struct Window {
+    shape: Shape,
+    newest_first: bool,
+    rows: Vec<Row>,
+    steps: Vec<Step>,
+    text: String,
+    /// What was looked through.
+    note: String,
+    first: Option<String>,
+    previous: Option<String>,
+    next: Option<String>,
+    last: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "run/history.html")]
+struct HistoryPage {
+    shell: Shell,
+    head: Head,
+    window: Window,
+    wanted: Wanted,
+    shapes: Vec<(&'static str, String, bool)>,
+    kinds: Vec<(&'static str, String, bool)>,
+    flip: String,
+    failed_only: String,
+    next_failure: Option<String>,
+    previous_failure: Option<String>,
+    failures: usize,
+    hidden: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "run/window.html")]
+struct WindowFragment {
+    window: Window,
+}
+
+pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
+    let loaded = load(&visit, named(path)).await?;
+    let head = Head::new(&visit, &loaded, "history");
+    let window = Window::read(&visit, &loaded, &head).await?;
+    let wanted = wanted(&visit.params);
+    let here = head.page("history");
+    let params = visit
+        .params
+        .without("from")
+        .without("event")
+        .without("done");
+    let url = |params: &Params| format!("{here}{}", params.query());
+    let shapes = [("Events", ""), ("Steps", "compact"), ("JSON", "json")];
+    let shapes = shapes.map(|(name, word)| {
+        let current = visit.params.text("view") == word;
+        (name, url(&params.with("view", word)), current)
+    });
+    let kinds = Kind::ALL.iter().filter(|(kind, ..)| {
+        wanted.kinds.contains(kind)
+            || loaded
+                .index
+                .groups()
+                .iter()
+                .any(|group| group.kind == *kind)
+    });
+    let kinds = kinds.map(|&(kind, word, name)| {
+        let chosen = wanted.kinds.contains(&kind);
+        let mut with = params.without("kind");
+        for other in wanted.kinds.iter().filter(|other| **other != kind) {
+            with.push("kind", other.word());
+        }
+        if !chosen {
+            with.push("kind", word);
+        }
+        (name, url(&with), chosen)
+    });
+    let at = visit
+        .params
+        .number("event")
+        .or(visit.params.number("from"))
+        .unwrap_or(0);
+    let jump = |event: i64| {
+        let params = params.with("event", &event.to_string());
+        format!("{}#e{event}", url(&params))
+    };
+    let hidden = params
+        .without("text")
+        .iter()
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .collect();
+    page(&HistoryPage {
+        shapes: shapes.to_vec(),
+        kinds: kinds.collect(),
+        flip: url(&params.with("order", if window.newest_first { "" } else { "desc" })),
+        failed_only: url(&params.with("failed", if wanted.failed { "" } else { "1" })),
+        next_failure: loaded.index.next_failure(at + 1).map(jump),
+        previous_failure: loaded.index.previous_failure(at).map(jump),
+        failures: loaded.index.failures().count(),
+        hidden,
+        shell: head::shell(&visit, &loaded, "history").await,
+        head,
+        window,
+        wanted,
+    })
+}
+
+pub(super) async fn fragments(
+    visit: &Visit,
+    loaded: &Loaded,
+    _: &Shell,
+    head: &Head,
+) -> Result<Vec<Fragment>, PageError> {
+    let window = Window::read(visit, loaded, head).await?;
+    Ok(vec![Fragment::render(
+        "run-history",
+        &WindowFragment { window },
+    )?])
+}
+
+fn wanted(params: &Params) -> Wanted {
+    let kinds = Kind::ALL
+        .iter()
+        .filter(|(_, word, _)| params.all("kind").any(|one| one == *word));
+    Wanted {
+        kinds: kinds.map(|(kind, ..)| *kind).collect(),
+        failed: params.is_on("failed"),
+        text: params.text("text").trim().to_owned(),
+    }
+}
+
+impl Window {
+    fn empty(params: &Params) -> Self {
+        Self {
+            shape: match params.text("view") {
+                "compact" | "steps" => Shape::Steps,
+                "json" => Shape::Json,
+                _ => Shape::Events,
+            },
+            newest_first: params.text("order") == "desc",
+            rows: Vec::new(),
+            steps: Vec::new(),
+            text: String::new(),
+            note: String::new(),
+            first: None,
+            previous: None,
+            next: None,
+            last: None,
+        }
+    }
+
+    async fn read(visit: &Visit, loaded: &Loaded, head: &Head) -> Result<Self, PageError> {
+        let params = visit.params.without("page").without("done");
+        let mut window = Self::empty(&params);
+        let wanted = wanted(&params);
+        let here = head.page("history");
+        let link = |from: Option<i64>| {
+            let params = params.without("event").without("from");
+            match from {
+                Some(from) => format!("{here}{}", params.with("from", &from.to_string()).query()),
+                None => format!("{here}{}", params.query()),
+            }
+        };
+        if window.shape == Shape::Steps {
+            window.read_steps(visit, loaded, head, &params, &wanted, &link);
+            return Ok(window);
+        }
+        let last = loaded.index.last_event();
+        let marked: i64 = params.number("event").unwrap_or(0);
+        let begin = match (params.number::<i64>("from"), window.newest_first) {
+            (Some(from), _) => from.clamp(1, last.max(1)),
+            // A little of what came before is shown too.
+            (None, false) if marked > 0 => (marked - 20).clamp(1, last.max(1)),
+            (None, true) if marked > 0 => (marked + 20).clamp(1, last.max(1)),
+            (None, false) => 1,
+            (None, true) => last,
+        };
+        let (events, reached) = find(visit, loaded, &wanted, begin, window.newest_first).await?;
+        let (step, edge) = match window.newest_first {
+            false => (1, last),
+            true => (-1, 1),
+        };
+        if let Some(reached) = reached.filter(|reached| *reached != edge) {
+            window.next = Some(link(Some(reached + step)));
+        }
+        if begin != if window.newest_first { last } else { 1 } {
+            window.first = Some(link(None));
+            let before = begin - step * i64::try_from(ROWS).unwrap_or(200);
+            let before = before.clamp(1, last.max(1));
+            // Where only some events are wanted, nobody knows where the page before began.
+            if wanted.is_all() {
+                window.previous = Some(link(Some(before)));
+            }
+        }
+        if window.next.is_some() && wanted.is_all() {
+            let rows = i64::try_from(ROWS).unwrap_or(200);
+            let end = if window.newest_first {
+                rows
+            } else {
+                last - rows + 1
+            };
+            window.last = Some(link(Some(end.clamp(1, last))));
+        }
+        if !wanted.is_all() {
+            let end = reached.unwrap_or(begin);
+            window.note = format!(
+                "{} found in events {} to {} of {last}.",
+                events.len(),
+                begin.min(end),
+                begin.max(end)
+            );
+        }
+        match window.shape {
+            Shape::Json => window.text = raw(&events),
+            _ => {
+                window.rows = events
+                    .iter()
+                    .map(|one| row(visit, loaded, head, one, marked))
+                    .collect()
+            }
+        }
+        Ok(window)
+    }
+
+    fn read_steps(
+        &mut self,
+        visit: &Visit,
+        loaded: &Loaded,
+        head: &Head,
+        params: &Params,
+        wanted: &Wanted,
+        link: &dyn Fn(Option<i64>) -> String,
+    ) {
+        let groups = loaded.groups();
+        let shown = |group: &&Group| {
+            // Workflow tasks are between steps; they are shown if something is wrong, or if asked for.
+            let task = group.kind != Kind::WorkflowTask || group.state.is_bad();
+            (task || wanted.kinds.contains(&Kind::WorkflowTask)) && wanted.takes_step(group)
+        };
+        let mut all: Vec<&Group> = groups.iter().filter(shown).collect();
+        if self.newest_first {
+            all.reverse();
+        }
+        let begin: usize = params.number("from").unwrap_or(0).min(all.len());
+        let begin = match params.number::<i64>("event") {
+            None => begin,
+            Some(event) => {
+                let at = all.iter().position(|group| group.events.contains(&event));
+                at.map_or(begin, |at| at / ROWS * ROWS)
+            }
+        };
+        let number = |at: usize| i64::try_from(at).ok();
+        if begin > 0 {
+            self.first = Some(link(None));
+            self.previous = Some(link(number(begin.saturating_sub(ROWS))));
+        }
+        if begin + ROWS < all.len() {
+            self.next = Some(link(number(begin + ROWS)));
+            self.last = Some(link(number((all.len() - 1) / ROWS * ROWS)));
+        }
+        self.note = format!("{} steps.", all.len());
+        let page = all.iter().skip(begin).take(ROWS);
+        self.steps = page.map(|group| step(visit, loaded, head, group)).collect();
+    }
+}
+
+/// Wanted events from `begin` on, and the last event that was looked at.
+async fn find(
+    visit: &Visit,
+    loaded: &Loaded,
+    wanted: &Wanted,
+    begin: i64,
+    newest_first: bool,
+) -> Result<(Vec<HistoryEvent>, Option<i64>), PageError> {
+    let index = &loaded.index;
+    let mut spans: Vec<(i64, i64)> = index.spans().collect();
+    if newest_first {
+        spans.reverse();
+    }
+    let mut found: Vec<HistoryEvent> = Vec::new();
+    let mut reached = None;
+    let mut searched = 0;
+    for (from, to) in spans {
+        let (from, to) = match newest_first {
+            false => (from.max(begin), to),
+            true => (from, to.min(begin)),
+        };
+        if from > to {
+            continue;
+        }
+        let takes = |id: i64| {
+            let group = index.grouping.of_event(id);
+            wanted.is_all() || group.is_some_and(|group| wanted.takes_group(group))
+        };
+        let end = if newest_first { from } else { to };
+        if !(from..=to).any(takes) {
+            reached = Some(end);
+            continue;
+        }
+        if searched == SEARCHED_MAX {
+            break;
+        }
+        searched += 1;
+        let indexes = &visit.app.indexes;
+        let mut events = indexes
+            .window(&visit.backend, &loaded.name, index, from, to)
+            .await?;
+        if newest_first {
+            events.reverse();
+        }
+        for event in events {
+            reached = Some(event.event_id);
+            if takes(event.event_id) && wanted.takes_event(&event) {
+                found.push(event);
+            }
+            if found.len() == ROWS {
+                return Ok((found, reached));
+            }
+        }
+    }
+    Ok((found, reached))
+}
+
+fn raw(events: &[HistoryEvent]) -> String {
+    let texts = events.iter().filter_map(json::event);
+    let texts = texts.filter_map(|text| pretty(&String::from_utf8(text).ok()?));
+    texts.collect::<Vec<_>>().join(",\n")
+}
+
+fn row(visit: &Visit, loaded: &Loaded, head: &Head, event: &HistoryEvent, marked: i64) -> Row {
+    let id = event.event_id;
+    let group = loaded.index.grouping.of_event(id);
+    let closes = group.is_some_and(|group| group.events.last() == Some(&id));
+    let kind = group.map_or(Kind::Change, |group| group.kind);
+    Row {
+        id,
+        kind,
+        words: type_words(event.event_type()),
+        brief: brief(event),
+        at: visit.clock.moment(event.event_time.as_ref()),
+        step: match (kind, group) {
+            (Kind::Workflow | Kind::WorkflowTask, _) | (_, None) => String::new(),
+            (_, Some(group)) => group.id.clone(),
+        },
+        failed: closes && group.is_some_and(|group| group.state.is_bad()),
+        marked: id == marked,
+        link: head.event_link(&id),
+    }
+}
+
+fn step(visit: &Visit, loaded: &Loaded, head: &Head, group: &Group) -> Step {
+    let attempts = match group.attempt {
+        0 | 1 => String::new(),
+        attempt => format!("attempt {attempt}"),
+    };
+    let notes = [group.summary.clone(), attempts];
+    let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+    Step {
+        number: group.first_event(),
+        kind: group.kind,
+        state: group.state,
+        title: match group.name.as_str() {
+            "" => group.id.clone(),
+            name => name.to_owned(),
+        },
+        note: notes.join(" · "),
+        failure: group.failure.clone(),
+        at: visit.clock.moment(Some(&timestamp(group.opened))),
+        took: match (group.is_point(), group.state) {
+            (true, _) => String::new(),
+            (false, State::Open) => format!("since {}", span_words(group.span(loaded.now))),
+            _ => span_words(group.span(loaded.now)),
+        },
+        events: group
+            .events
+            .iter()
+            .take(8)
+            .map(|event| (*event, head.event_link(event)))
+            .collect(),
+        child: group
+            .run
+            .as_ref()
+            .filter(|(_, run)| !run.is_empty())
+            .map(|(id, run)| visit.links.run(&loaded.name.namespace, id, run)),
+    }
+}

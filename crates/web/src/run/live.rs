@@ -1,0 +1,44 @@
+//! What changes on a page of a run while it is looked at.
+
+use std::time::Duration;
+
+use axum::extract::Path;
+use axum::response::Response;
+
+use super::head::{self, Head};
+use super::load::load;
+use super::{RunPath, events, named, pending, summary, timeline};
+use crate::failure::PageError;
+use crate::live;
+use crate::visit::Visit;
+
+/// Words of waiting count seconds, so this is often enough for them.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
+    let run = named(path);
+    live::stream(&visit, INTERVAL, move |visit| {
+        let run = run.clone();
+        async move {
+            let page = visit.params.text("page").to_owned();
+            let loaded = load(&visit, run).await?;
+            let head = Head::new(&visit, &loaded, &page);
+            let shell = head::shell(&visit, &loaded, &page).await;
+            let mut fragments = head.fragments(&shell)?;
+            match page.as_str() {
+                "summary" => fragments.extend(summary::fragments(&visit, &loaded, &head).await?),
+                "timeline" => {
+                    fragments.push(timeline::Drawing::new(&visit, &loaded, &head).fragment()?);
+                }
+                "history" => {
+                    fragments.extend(events::fragments(&visit, &loaded, &shell, &head).await?);
+                }
+                "pending-activities" => {
+                    fragments.extend(pending::fragments(&visit, &loaded, &shell, &head)?);
+                }
+                _ => {}
+            }
+            Ok(fragments)
+        }
+    })
+}
