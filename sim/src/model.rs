@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_core::Refusal;
-use steadfast_protocol::history::HistoryEvent;
 
 /// What was acknowledged.
 #[derive(Debug, Default)]
@@ -21,8 +20,6 @@ pub(crate) struct Model {
     pub attempts: BTreeSet<(String, i64, i32)>,
     /// Completed workflow tasks: run and Started event.
     pub tasks: BTreeSet<(String, i64)>,
-    /// The longest history that anybody read of each run, without events that may yet change.
-    pub read: BTreeMap<String, Vec<HistoryEvent>>,
     /// Calls that were carried out, and calls in all.
     pub calls: (u64, u64),
 }

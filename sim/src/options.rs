@@ -76,7 +76,7 @@ impl Options {
             fault_seconds: dice.between(30, 240),
             clients: dice.between(1, 4),
             workflow_ids: dice.between(2, 16),
-            client_pause_ms: *dice.pick(&[300, 2_000, 10_000]),
+            client_pause_ms: *dice.pick(&[1_000, 4_000, 15_000]),
             workers: dice.between(1, 3),
             sticky: dice.chance(800),
             fail_before: some(500, 30),

@@ -142,6 +142,11 @@ impl Worker {
             match cached {
                 Some(cached) => {
                     let last = cached.len() as i64;
+                    if first != 0 && first <= last {
+                        // Handed out before the task that was completed meanwhile.
+                        self.world.marks.add("worker: task older than the cache");
+                        return Err(Refusal::not_found("stale"));
+                    }
                     if first != 0 && first != last + 1 {
                         self.world.violation(format!(
                             "run {run_id}: the cache has {last} events, the task continues with {first}"
@@ -236,16 +241,13 @@ impl Worker {
                 return None;
             }
         };
-        let stale = events.last().map(|event| event.event_id) != Some(task.started_event_id);
-        if stale
-            && task.history.as_ref().is_none_or(|history| {
-                history
-                    .events
-                    .first()
-                    .is_none_or(|event| event.event_id != 1)
-            })
-        {
-            // The history was read anew, and the task was over by then.
+        let whole = task.next_page_token.is_empty()
+            && (task.history.as_ref()).is_some_and(|history| {
+                let last = history.events.last();
+                last.is_some_and(|event| events.last() == Some(event))
+            });
+        if !whole && sdk::workflow_task(task, &events).is_some() {
+            // A part of the history was read later, and the task was over by then.
             world.marks.add("worker: task over before its history came");
             return None;
         }

@@ -215,7 +215,11 @@ impl World {
                 return false;
             }
         };
-        node.complete_visibility();
+        for _ in 0..1000 {
+            if node.complete_visibility() || connection.is_dead() {
+                break;
+            }
+        }
         let number = self.next_process.get();
         self.next_process.set(number + 1);
         self.trace(format_args!("process {number} starts"));
