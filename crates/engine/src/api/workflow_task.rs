@@ -26,7 +26,7 @@ use crate::Engine;
 use crate::node::Node;
 use crate::poll::{Polled, Poller};
 use crate::queues::{QueryTask, QueueKey, Queued, StoredTask};
-use crate::shard::{Departures, QueryEnd, RunChange, Shard, store_refusal};
+use crate::shard::{Departures, Durability, QueryEnd, RunChange, Shard, store_refusal};
 use crate::token::{HistoryToken, TaskToken, TokenKind};
 use crate::view::View;
 
@@ -65,10 +65,11 @@ impl Engine {
                 Queued::Stored(task) => start(node, &call, task, &poll)?,
                 Queued::Query(query) => direct_query(node, &call, query)?,
             };
-            let Some(mut response) = started else {
+            let Some((durability, mut response)) = started else {
                 poller.resume(polled);
                 continue;
             };
+            durability.reached().await?;
             let Polled {
                 backlog_count_hint,
                 poller_scaling,
@@ -177,13 +178,14 @@ impl Engine {
     }
 }
 
-/// Starts an offered task for a poller. `None`: it is obsolete.
+/// Starts an offered task for a poller. The start itself need not be durable, but the events it shows must be.
+/// `None`: it is obsolete.
 fn start(
     node: &Arc<Node>,
     call: &Call,
     task: &StoredTask,
     poll: &TaskPoll,
-) -> Result<Option<PollWorkflowTaskQueueResponse>, Refusal> {
+) -> Result<Option<(Durability, PollWorkflowTaskQueueResponse)>, Refusal> {
     let mut shard = node.lock_of(&task.run.namespace_id, &task.run.workflow_id);
     let loaded = shard.load(&task.run);
     if !loaded.map_err(|error| store_refusal(&error))? {
@@ -197,7 +199,8 @@ fn start(
     };
     shard.arm(&task.run);
     shard.wake_readers(&task.run);
-    response(&mut shard, &task.run, &started).map(Some)
+    let response = response(&mut shard, &task.run, &started)?;
+    Ok(Some((shard.durability(&task.run), response)))
 }
 
 /// The poll response for a started workflow task.
@@ -269,7 +272,7 @@ fn direct_query(
     node: &Arc<Node>,
     call: &Call,
     query: &QueryTask,
-) -> Result<Option<PollWorkflowTaskQueueResponse>, Refusal> {
+) -> Result<Option<(Durability, PollWorkflowTaskQueueResponse)>, Refusal> {
     let mut shard = node.lock_of(&call.namespace.id, &query.run.workflow_id);
     let loaded = shard.load(&query.run);
     if !loaded.map_err(|error| store_refusal(&error))? {
@@ -302,7 +305,7 @@ fn direct_query(
         query_id: query.id.clone(),
         ..TaskToken::default()
     };
-    Ok(Some(PollWorkflowTaskQueueResponse {
+    let response = PollWorkflowTaskQueueResponse {
         task_token: token.seal(),
         workflow_execution: Some(execution(key)),
         workflow_type: Some(WorkflowType {
@@ -316,7 +319,8 @@ fn direct_query(
         query: Some((*query.query).clone()),
         workflow_execution_task_queue: Some(normal_queue(run.task_queue())),
         ..Default::default()
-    }))
+    };
+    Ok(Some((shard.durability(key), response)))
 }
 
 fn answers(
