@@ -125,7 +125,9 @@ impl Projector {
 
     /// Writes changes until [`Projector::stop`]. Fills the projection from the primary store first if it is new.
     pub(crate) fn run(&self, node: &Arc<Node>) {
-        self.rebuild(node);
+        while !self.rebuild(node) && !self.stopping.load(Ordering::Acquire) {
+            std::thread::sleep(PAUSE);
+        }
         while !self.stopping.load(Ordering::Acquire) {
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.is_empty() && !self.overflowed.load(Ordering::Acquire) {
@@ -159,26 +161,33 @@ impl Projector {
         }
     }
 
-    pub(crate) fn rebuild(&self, node: &Arc<Node>) {
+    /// Fills the projection from the primary store unless it is complete. `false`: to be tried again.
+    pub(crate) fn rebuild(&self, node: &Arc<Node>) -> bool {
         match self.store.marker() {
-            Ok(Some(marker)) if marker == COMPLETE => return,
+            Ok(Some(marker)) if marker == COMPLETE => return true,
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, "the visibility store cannot be read; it is filled anew")
             }
         }
         let mut total = 0;
-        let complete = node.read_projections(Table::Runs, |changes| {
+        let mut written = true;
+        let read = node.read_projections(Table::Runs, |changes| {
             total += changes.len();
             for part in changes.chunks(REBUILD_READ) {
                 let part = part.iter().map(|(_, change)| change.clone()).collect();
                 if let Err(error) = self.store.apply(part, None) {
                     tracing::warn!(%error, "a part of the visibility store could not be filled");
+                    written = false;
                 }
             }
         });
-        if complete && let Err(error) = self.store.apply(Vec::new(), Some(COMPLETE)) {
+        if !(read && written) {
+            return false;
+        }
+        if let Err(error) = self.store.apply(Vec::new(), Some(COMPLETE)) {
             tracing::warn!(%error, "the visibility store could not be marked as complete");
+            return false;
         }
         if total > 0 {
             tracing::info!(
@@ -186,6 +195,7 @@ impl Projector {
                 "the visibility store was filled from the primary store"
             );
         }
+        true
     }
 }
 

@@ -57,9 +57,9 @@ impl Node {
         due.min().unwrap_or(Time(i64::MAX))
     }
 
-    /// Fills the visibility store from the primary one, unless it is complete.
-    pub fn complete_visibility(self: &Arc<Self>) {
-        self.projector.rebuild(self);
+    /// Fills the visibility store from the primary one, unless it is complete. `false`: to be tried again.
+    pub fn complete_visibility(self: &Arc<Self>) -> bool {
+        self.projector.rebuild(self)
     }
 
     /// Compares the runs in memory whose changes are all durable with their rows in the store. Names each difference:
