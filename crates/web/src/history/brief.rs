@@ -7,7 +7,7 @@ use crate::payload::shorten;
 
 const CHARS: usize = 180;
 /// They are in every event of their kind and tell little.
-const DULL: [&str; 14] = [
+const DULL: [&str; 16] = [
     "Identity",
     "Request id",
     "Attempt",
@@ -21,7 +21,9 @@ const DULL: [&str; 14] = [
     "First execution run id",
     "Original execution run id",
     "Worker deployment name",
-    "Start to close timeout",
+    "First workflow task backoff",
+    "Parent close policy",
+    "Workflow id reuse policy",
 ];
 
 /// The attributes that tell most.
@@ -36,6 +38,10 @@ pub fn brief(event: &HistoryEvent) -> String {
                 None => continue,
             },
             Content::Payload(payload) => payload.brief(),
+            // Numbers and yes or no tell little without their names.
+            Content::Text(text) if text == "yes" || text == "no" || text.parse::<i64>().is_ok() => {
+                continue;
+            }
             Content::Text(text) => text.clone(),
             Content::Heading | Content::Event(_) | Content::Time(_) => continue,
         };

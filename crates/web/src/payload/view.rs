@@ -7,6 +7,8 @@ use askama::filters::HtmlSafe;
 use steadfast_protocol::common::{Payload, Payloads};
 
 use super::{hex, json, size};
+use crate::history::attributes::reflect;
+use crate::history::json::message as to_json;
 
 /// Longer texts are folded.
 const FOLD_BYTES: usize = 8 * 1024;
@@ -16,6 +18,8 @@ const FOLD_LINES: usize = 60;
 const SHOWN_BYTES_MAX: usize = 256 * 1024;
 /// What is shown of bytes.
 const SHOWN_HEX_BYTES_MAX: usize = 16 * 1024;
+/// Larger ones are not decoded by the browser.
+const ENCODED_BYTES_MAX: usize = 64 * 1024;
 /// How much of a payload stands in one line of a table.
 const BRIEF_CHARS: usize = 120;
 
@@ -78,6 +82,9 @@ impl PayloadView {
             encoding,
         };
         view.fill(&payload.data);
+        if !view.remark.is_empty() && payload.data.len() <= ENCODED_BYTES_MAX {
+            view.encoded = encoded(payload);
+        }
         view.folded = view.text.len() > FOLD_BYTES || view.text.lines().count() > FOLD_LINES;
         view
     }
@@ -204,6 +211,14 @@ impl PayloadView {
             );
         }
     }
+}
+
+/// As codecs are asked.
+fn encoded(payload: &Payload) -> String {
+    let message = reflect("temporal.api.common.v1.Payload", payload);
+    let text = message.and_then(|message| to_json(&message));
+    text.and_then(|text| String::from_utf8(text).ok())
+        .unwrap_or_default()
 }
 
 fn other_metadata(payload: &Payload) -> Vec<(String, String)> {

@@ -78,6 +78,8 @@ pub(super) struct Head {
     pub(super) notice: &'static str,
     /// Why payloads are not decoded.
     pub(super) codec_problem: String,
+    /// The codec that the browser asks: its URL, and whether cookies go there.
+    pub(super) codec: Option<(String, bool)>,
 }
 
 #[derive(Template)]
@@ -145,6 +147,8 @@ impl Head {
             request_id: Uuid::new_v4().to_string(),
             notice: notice(visit.params.text("done")),
             codec_problem: String::new(),
+            codec: super::browser_codec(visit)
+                .map(|(codec, endpoint)| (endpoint.decode_url(), codec.pass_credentials())),
         };
         head.add_facts(loaded);
         head.add_relatives(loaded, &extended.reset_run_id);

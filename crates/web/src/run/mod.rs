@@ -13,15 +13,24 @@ mod pending;
 mod query;
 mod relationships;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod waiting;
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::{get, post};
+use http::HeaderValue;
+use http::header::CONTENT_SECURITY_POLICY;
 
 use crate::app::App;
+use crate::front::POLICY;
 use crate::history::index::RunName;
+use crate::payload::codec::{Asked, Codec, Endpoint};
+use crate::visit::Visit;
 
 /// Namespace, workflow id and run id, as they stand in the path.
 type RunPath = Path<(String, String, String)>;
@@ -50,6 +59,33 @@ pub(crate) fn routes() -> Router<App> {
         .route(&run("/signal"), post(action::signal))
         .route(&run("/cancel"), post(action::cancel))
         .route(&run("/terminate"), post(action::terminate))
+        .layer(from_fn(admit_codec))
+}
+
+/// The codec that the browser is to ask.
+fn browser_codec(visit: &Visit) -> Option<(&Codec, &Endpoint)> {
+    let codec = visit.app.codec.as_deref()?;
+    let endpoint = codec.endpoint(None)?;
+    (codec.asked() == Asked::ByBrowser).then_some((codec, endpoint))
+}
+
+/// Lets the script of a page reach the codec it is to ask; the policy of the other pages knows no other site.
+async fn admit_codec(request: Request, next: Next) -> Response {
+    let visit = request.extensions().get::<Visit>();
+    let origin = visit.and_then(|visit| Some(browser_codec(visit)?.1.origin()));
+    let mut response = next.run(request).await;
+    if let Some(origin) = origin {
+        let policy = POLICY.replace(
+            "connect-src 'self'",
+            &format!("connect-src 'self' {origin}"),
+        );
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            response
+                .headers_mut()
+                .insert(CONTENT_SECURITY_POLICY, policy);
+        }
+    }
+    response
 }
 
 fn named((namespace, workflow_id, run_id): (String, String, String)) -> RunName {

@@ -7,7 +7,7 @@ use steadfast_protocol::workflow::{PendingActivityInfo, PendingWorkflowTaskInfo}
 use steadfast_protocol::workflowservice::DescribeWorkflowExecutionResponse;
 
 use crate::history::group::{Group, Kind, State};
-use crate::history::moment::{ms_of, span_words};
+use crate::history::moment::{ms_of, whole_words};
 use crate::payload::{failure, shorten};
 
 /// More reasons of a kind are counted.
@@ -123,7 +123,7 @@ impl Situation<'_> {
         let info = self.description.workflow_execution_info.as_ref();
         let begins = info.and_then(|info| ms_of(info.execution_time.as_ref()));
         if let Some(begins) = begins.filter(|begins| *begins > self.now) {
-            let left = span_words(begins - self.now);
+            let left = whole_words(begins - self.now);
             reasons.push(calm(
                 format!("It has not begun: its first workflow task is due in {left}."),
                 1,
@@ -145,7 +145,7 @@ impl Situation<'_> {
             reasons.push(Reason {
                 tone: Tone::Wrong,
                 text: format!(
-                    "No worker polls its task queue {queue}: the workflow task waits since {since}."
+                    "No worker polls its task queue {queue}: a workflow task has waited for {since}."
                 ),
                 advice: format!("Start a worker that polls {queue} and knows this workflow type."),
                 event: 0,
@@ -157,10 +157,10 @@ impl Situation<'_> {
         let text = match task.state() {
             PendingWorkflowTaskState::Started => {
                 let since = self.since(ms_of(task.started_time.as_ref()));
-                format!("A worker works on its workflow task since {since}.")
+                format!("A worker has worked on its workflow task for {since}.")
             }
             _ if reasons.is_empty() => {
-                format!("Its workflow task waits for a free worker of {queue} since {since}.")
+                format!("Its workflow task has waited for a free worker of {queue} for {since}.")
             }
             _ => return,
         };
@@ -234,7 +234,7 @@ impl Situation<'_> {
         };
         let next = ms_of(activity.next_attempt_schedule_time.as_ref());
         if let Some(next) = next.filter(|next| *next > self.now) {
-            let left = span_words(next - self.now);
+            let left = whole_words(next - self.now);
             return reason(
                 Tone::Retrying,
                 format!("{name} is in {attempt}, next in {left}{last}."),
@@ -253,12 +253,12 @@ impl Situation<'_> {
             PendingActivityState::Started => {
                 let since = self.since(ms_of(activity.last_started_time.as_ref()));
                 let beat = match ms_of(activity.last_heartbeat_time.as_ref()) {
-                    Some(beat) => format!(", last heartbeat {} ago", span_words(self.now - beat)),
+                    Some(beat) => format!(", last heartbeat {} ago", whole_words(self.now - beat)),
                     None => String::new(),
                 };
                 reason(
                     tone,
-                    format!("{name} runs{attempt} since {since}{beat}{last}."),
+                    format!("{name} has run{attempt} for {since}{beat}{last}."),
                     "",
                 )
             }
@@ -288,7 +288,7 @@ impl Situation<'_> {
             return Reason {
                 tone: Tone::Wrong,
                 text: format!(
-                    "No worker polls {queue} for activities: {name} waits{attempt} since {since}{last}."
+                    "No worker polls {queue} for activities: {name} has waited{attempt} for {since}{last}."
                 ),
                 advice: format!("Start a worker that polls {queue} and knows this activity type."),
                 event,
@@ -297,7 +297,7 @@ impl Situation<'_> {
         Reason {
             tone,
             text: format!(
-                "{name} waits{attempt} for a free worker of {queue} since {since}{last}."
+                "{name} has waited{attempt} for a free worker of {queue} for {since}{last}."
             ),
             advice: String::new(),
             event,
@@ -328,7 +328,7 @@ impl Situation<'_> {
                         text: format!(
                             "{name} is in attempt {}, next in {}.",
                             operation.attempt,
-                            span_words(next - self.now)
+                            whole_words(next - self.now)
                         ),
                         advice: String::new(),
                         event,
@@ -398,7 +398,7 @@ impl Situation<'_> {
                 let text = match due - self.now {
                     left if left > 0 => format!(
                         "{name} fires in {}, after {}.",
-                        span_words(left),
+                        whole_words(left),
                         timer.name
                     ),
                     _ => format!("{name} is due."),
@@ -416,7 +416,7 @@ impl Situation<'_> {
     }
 
     fn since(&self, at: Option<i64>) -> String {
-        at.map_or_else(|| "a moment".to_owned(), |at| span_words(self.now - at))
+        at.map_or_else(|| "a moment".to_owned(), |at| whole_words(self.now - at))
     }
 
     fn event_of(&self, activity: &PendingActivityInfo) -> i64 {
@@ -539,21 +539,21 @@ mod tests {
             &[],
             None,
             0,
-            "Wrong: No worker polls its task queue q: the workflow task waits since 3 m.",
+            "Wrong: No worker polls its task queue q: a workflow task has waited for 3 m.",
         );
         check(
             &scheduled,
             &[],
             None,
             1,
-            "Calm: Its workflow task waits for a free worker of q since 3 m.",
+            "Calm: Its workflow task has waited for a free worker of q for 3 m.",
         );
         check(
             &task(1, PendingWorkflowTaskState::Started),
             &[],
             None,
             1,
-            "Calm: A worker works on its workflow task since 2 s.",
+            "Calm: A worker has worked on its workflow task for 2 s.",
         );
         check(
             &task(4, PendingWorkflowTaskState::Scheduled),
@@ -585,7 +585,7 @@ mod tests {
             &[],
             None,
             0,
-            "Wrong: No worker polls q for activities: Activity charge waits since 1 m 40 s.",
+            "Wrong: No worker polls q for activities: Activity charge has waited for 1 m 40 s.",
         );
         check(
             &activity(|pending| {
@@ -598,7 +598,7 @@ mod tests {
             &[],
             None,
             1,
-            "Calm: Activity charge runs in attempt 2 of 5 since 1 m, last heartbeat 3 s ago.",
+            "Calm: Activity charge has run in attempt 2 of 5 for 1 m, last heartbeat 3 s ago.",
         );
         check(
             &activity(|pending| pending.paused = true),

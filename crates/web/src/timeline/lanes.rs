@@ -12,9 +12,11 @@ use crate::payload::shorten;
 /// More names share the last lane.
 const LANES_MAX: usize = 24;
 const SUBROW: i64 = 10;
-const BAR: i64 = 8;
+const SUBROW_MIN: i64 = 4;
 /// More parallel steps than this lie on the last one.
-const SUBROWS_MAX: usize = 12;
+const SUBROWS_MAX: usize = 60;
+/// What the rows of a lane take, if they can.
+const BODY_MAX: i64 = 200;
 const HEIGHT_MIN: i64 = 32;
 const LABEL_CHARS: usize = 30;
 
@@ -28,28 +30,43 @@ pub(super) struct Bundle<'a> {
 pub(super) fn draw(timeline: &mut Timeline, scale: &Scale, groups: &[&Group], now: i64) {
     for bundle in bundles(groups) {
         let y = timeline.height;
-        let mut free_from: Vec<i64> = Vec::new();
-        for group in &bundle.groups {
-            let x = scale.x(group.opened);
-            let found = free_from.iter().position(|free| *free <= x);
-            let subrow = match found {
-                Some(subrow) => subrow,
-                None if free_from.len() < SUBROWS_MAX => {
-                    free_from.push(0);
-                    free_from.len() - 1
-                }
-                None => SUBROWS_MAX - 1,
-            };
-            free_from[subrow] = scale.x(group.closed.unwrap_or(now)).max(x + 4);
-            #[expect(clippy::cast_possible_wrap, reason = "at most twelve")]
-            let middle = y + 6 + subrow as i64 * SUBROW + SUBROW / 2;
-            draw_group(&mut timeline.marks, scale, group, middle, BAR, now);
+        let subrows = pack(&bundle.groups, scale, now);
+        let count = subrows.iter().max().map_or(1, |most| most + 1);
+        let tall = (BODY_MAX / count).clamp(SUBROW_MIN, SUBROW);
+        for (group, subrow) in bundle.groups.iter().zip(subrows) {
+            let middle = y + 6 + subrow * tall + tall / 2;
+            draw_group(
+                &mut timeline.marks,
+                scale,
+                group,
+                middle,
+                tall - tall / 4,
+                now,
+            );
         }
-        #[expect(clippy::cast_possible_wrap, reason = "at most twelve")]
-        let height = (free_from.len() as i64 * SUBROW + 12).max(HEIGHT_MIN);
+        let height = (count * tall + 12).max(HEIGHT_MIN);
         timeline.lanes.push(lane(&bundle, y, height, now));
         timeline.height += height;
     }
+}
+
+/// First fit: each step lies on the first row that is free when it begins.
+fn pack(groups: &[&Group], scale: &Scale, now: i64) -> Vec<i64> {
+    let mut free_from: Vec<i64> = Vec::new();
+    let places = groups.iter().map(|group| {
+        let x = scale.x(group.opened);
+        let subrow = match free_from.iter().position(|free| *free <= x) {
+            Some(subrow) => subrow,
+            None if free_from.len() < SUBROWS_MAX => {
+                free_from.push(0);
+                free_from.len() - 1
+            }
+            None => SUBROWS_MAX - 1,
+        };
+        free_from[subrow] = scale.x(group.closed.unwrap_or(now)).max(x + 4);
+        i64::try_from(subrow).unwrap_or(0)
+    });
+    places.collect()
 }
 
 /// Steps by name, in the order in which the names appear.

@@ -113,6 +113,7 @@ impl Scale {
     /// Labels at round times since the start of the run.
     pub fn ticks(&self, start: i64) -> Vec<Tick> {
         let mut ticks: Vec<Tick> = Vec::new();
+        let gaps = self.gaps();
         for piece in self.pieces.iter().filter(|piece| !piece.idle) {
             let span = (piece.to - piece.from).max(1);
             let wanted = span.saturating_mul(TICK_DISTANCE) / piece.width.max(1);
@@ -123,15 +124,18 @@ impl Scale {
                 let apart = ticks
                     .last()
                     .is_none_or(|last| x - last.x >= TICK_DISTANCE * 3 / 4);
-                if at >= piece.from && apart && x + TICK_DISTANCE / 2 <= self.right {
-                    ticks.push(Tick {
-                        x,
-                        at,
-                        label: match at - start {
-                            0 => "start".to_owned(),
-                            since => format!("+{}", span_words(since)),
-                        },
-                    });
+                // The words of a gap stand above it, those of a tick at its right.
+                let free = gaps
+                    .iter()
+                    .all(|gap| x + 60 < gap.x - 30 || x > gap.x + gap.width + 40);
+                let label = match at - start {
+                    0 => "start".to_owned(),
+                    since => format!("+{}", span_words(since)),
+                };
+                let new = ticks.last().is_none_or(|last| last.label != label);
+                let inside = at >= piece.from && x + TICK_DISTANCE / 2 <= self.right;
+                if inside && apart && free && new {
+                    ticks.push(Tick { x, at, label });
                 }
                 at += step;
             }
