@@ -65,6 +65,19 @@ pub(crate) enum FollowUp {
     },
 }
 
+impl FollowUp {
+    /// The message it is about.
+    pub(crate) fn into_delivery(self) -> Delivery {
+        match self {
+            Self::Settle(delivery)
+            | Self::ChildStarted { delivery, .. }
+            | Self::ChildNotStarted { delivery, .. }
+            | Self::Signaled { delivery, .. }
+            | Self::CancelRequested { delivery, .. } => delivery,
+        }
+    }
+}
+
 enum Work {
     Deliver(Delivery),
     FollowUp(FollowUp),

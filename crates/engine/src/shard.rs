@@ -621,7 +621,10 @@ impl Shard {
                     node.depart(index, departures);
                 } else {
                     let _ = sender.send(outcome);
-                    drop(departures);
+                    // The senders may be in other shards, which are not read anew: their messages are delivered again.
+                    let follow_ups = departures.follow_ups.into_iter();
+                    let again = follow_ups.map(FollowUp::into_delivery).collect();
+                    node.deliveries.push_all(again, Vec::new());
                     node.commit_failed(index, epoch, outcome);
                 }
             }),
