@@ -904,6 +904,8 @@ impl Shard {
         if self.timers_loaded_until.0 - TIMER_WINDOW / 2 > now.0 {
             return Ok(());
         }
+        // Taken before the read, which shows at least what is durable now.
+        let durable = self.durable();
         let from = (self.timers_loaded_until.0 as u64).to_be_bytes();
         let until = (now.plus(TIMER_WINDOW).0 as u64).to_be_bytes();
         let rows = self.store.scan(
@@ -941,6 +943,18 @@ impl Shard {
         } else {
             last
         };
+        // A timer whose row is still on its way to the store is armed from memory; nothing would read it later.
+        let keys = self.runs.keys();
+        let on_their_way: Vec<_> = keys
+            .filter(|key| {
+                let cached = self.runs.peek(key);
+                cached.is_some_and(|cached| cached.last_commit > durable)
+            })
+            .cloned()
+            .collect();
+        for key in on_their_way {
+            self.arm(&key);
+        }
         self.announce_due();
         Ok(())
     }
