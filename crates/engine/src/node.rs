@@ -198,7 +198,7 @@ impl Node {
             let full = rows.len() == RECOVERY_READ;
             after = rows.last().map(|(key, _)| key.clone());
             for (_, task) in rows {
-                self.queues.offer(now, shard.index, task);
+                self.queues.offer_again(now, shard.index, task);
             }
             if !full {
                 break;

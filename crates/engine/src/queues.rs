@@ -151,9 +151,28 @@ impl Queues {
         if task.task.sticky && !self.has_recent_poller(&key, now) {
             key.name = task.normal_queue.clone();
         }
+        self.offer_in(&key, now, shard, task);
+    }
+
+    /// Offers a task that was read from the store. How long it waits for its worker was not stored: any worker will do.
+    pub(crate) fn offer_again(self: &Arc<Self>, now: Time, shard: u16, task: StoredTask) {
+        let name = if task.task.sticky {
+            task.normal_queue.clone()
+        } else {
+            task.task.queue.as_str().into()
+        };
+        let key = QueueKey {
+            namespace_id: task.run.namespace_id.as_str().into(),
+            kind: task.task.kind,
+            name,
+        };
+        self.offer_in(&key, now, shard, task);
+    }
+
+    fn offer_in(self: &Arc<Self>, key: &QueueKey, now: Time, shard: u16, task: StoredTask) {
         let priority = Priority::from_key(i32::from(task.task.priority));
         let created = millis(task.task.scheduled_time);
-        let queue = self.open(&key, now);
+        let queue = self.open(key, now);
         let mut state = lock(&queue);
         let offered = state
             .queue
@@ -168,7 +187,7 @@ impl Queues {
                 *first = row;
             }
         }
-        self.hand_over(&key, &mut state.queue, now);
+        self.hand_over(key, &mut state.queue, now);
     }
 
     /// Offers a query. `None`: too many wait already.
