@@ -3,7 +3,7 @@
 //! Everything here is synchronous and takes the time from the node's surroundings, so that a simulation can drive a
 //! whole node from one thread: [`Node::step`] does what the threads and tasks of [`crate::Engine`] do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_core::context::Ids;
@@ -25,6 +25,8 @@ use crate::timers::{Alarm, NextDue};
 /// Shards of a node with a store of its own. Each is a lock and an order of commits; the number only has to be well
 /// above that of the cores, and is part of the stored format.
 pub const SHARDS: u16 = 16;
+
+const _: () = assert!(SHARDS as u32 <= u32::BITS, "a bit for each shard");
 
 /// Bytes of runs in memory, over all shards.
 const CACHE_BYTES: usize = 48 << 20;
@@ -49,6 +51,8 @@ pub struct Node {
     pub(crate) alarm: Arc<Alarm>,
     shards: Vec<ShardCell>,
     stopping: AtomicBool,
+    /// Shards, by bit, that could not be read anew after a failed commit.
+    unread: AtomicU32,
 }
 
 impl Node {
@@ -89,6 +93,7 @@ impl Node {
             alarm,
             shards,
             stopping: AtomicBool::new(false),
+            unread: AtomicU32::new(0),
         });
         for index in 0..SHARDS {
             let mut shard = node.lock(index);
@@ -180,7 +185,8 @@ impl Node {
             .reload(CACHE_BYTES / usize::from(SHARDS))
             .and_then(|()| self.recover(shard));
         if let Err(error) = reloaded {
-            tracing::error!(shard = shard.index, %error, "a shard cannot be read; its requests are refused");
+            tracing::error!(shard = shard.index, %error, "a shard cannot be read; it is tried again");
+            self.unread.fetch_or(1 << shard.index, Ordering::AcqRel);
         }
     }
 
@@ -324,6 +330,11 @@ impl Node {
         let now = self.now();
         for key in self.queues.tend(now) {
             self.refill(&key);
+        }
+        let unread = self.unread.swap(0, Ordering::AcqRel);
+        for index in (0..SHARDS).filter(|index| unread & (1 << index) != 0) {
+            let mut shard = self.lock(index);
+            self.restart(&mut shard);
         }
         for index in 0..SHARDS {
             self.lock(index).sweep(self, 1);

@@ -624,8 +624,8 @@ impl Shard {
                     // The senders may be in other shards, which are not read anew: their messages are delivered again.
                     let follow_ups = departures.follow_ups.into_iter();
                     let again = follow_ups.map(FollowUp::into_delivery).collect();
-                    node.deliveries.push_all(again, Vec::new());
                     node.commit_failed(index, epoch, outcome);
+                    node.deliveries.push_all(again, Vec::new());
                 }
             }),
         });
@@ -838,8 +838,9 @@ impl Shard {
             if let Some(armed) = cached.armed.replace(due) {
                 self.timers.remove(&(armed, key.clone()));
             }
-            self.timers.insert((due, key.clone()));
         }
+        // One that is not in memory is read when it is due.
+        self.timers.insert((due, key.clone()));
         self.announce_due();
     }
 

@@ -11,6 +11,8 @@ use crate::node::Node;
 use crate::shard::{Departures, RunChange};
 use crate::view::View;
 
+/// A run that could not be read when its time came is tried again after this, ns.
+const READ_PAUSE: i64 = steadfast_core::time::SECOND;
 /// Runs woken at a time, before others get their turn at the shard.
 const WOKEN_AT_A_TIME: usize = 128;
 
@@ -79,7 +81,8 @@ impl Node {
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(error) => {
-                    tracing::warn!(shard = index, %error, "a run whose time has come cannot be read");
+                    tracing::warn!(shard = index, %error, "a run whose time has come cannot be read; it is tried again");
+                    shard.postpone(&key, now.plus(READ_PAUSE));
                     continue;
                 }
             }
