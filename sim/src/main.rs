@@ -1,4 +1,4 @@
-//! The whole server in one thread, from a seed, with faults. See README.md beside this crate's manifest.
+//! The whole server in one thread, from a seed, with faults.
 
 #![allow(
     deprecated,
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         }
         total.failed += 1;
         report(seed, &arguments, &failures);
-        if !arguments.keep_going && arguments.planted.is_none() {
+        if !arguments.keep_going {
             break;
         }
     }

@@ -279,7 +279,9 @@ impl World {
             self.trace(format_args!("process {} dies", process.number));
             process.connection.kill();
             self.executor.abort_all(Owner::Server(process.number));
-            if self.happens(self.options.lose_visibility, "crash: visibility store lost") {
+            let alone = self.processes.borrow().is_empty();
+            let lost = self.options.lose_visibility;
+            if alone && self.happens(lost, "crash: visibility store lost") {
                 let fresh = SimVisibility::new(
                     self.dice.fork(),
                     self.options.clone(),
@@ -298,9 +300,10 @@ impl World {
             let living = processes.iter().filter(|process| process.dies_at.is_none());
             living.map(|process| process.node.clone()).collect()
         };
-        // A deposed owner's memory is stale, as it is while somebody else owns some of its shards.
-        if self.processes.borrow().len() > 1
-            || self.marks.all().contains_key("store: owner deposed")
+        // A deposed owner's memory is stale until its next commit.
+        let marks = self.marks.all();
+        if marks.contains_key("store: owner deposed")
+            || marks.contains_key("crash: deposed process lives on")
         {
             return;
         }
@@ -387,7 +390,9 @@ impl World {
         for process in processes.iter() {
             for part in PARTS {
                 let paused = process.paused.get(&part).is_some_and(|until| *until > now);
-                if !paused && process.node.has_work(part) {
+                // The visibility store belongs to the process that serves.
+                let barred = part == Part::Project && process.dies_at.is_some();
+                if !paused && !barred && process.node.has_work(part) {
                     found.push((process.number, part));
                 }
             }
