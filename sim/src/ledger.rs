@@ -37,7 +37,7 @@ pub(crate) struct Run {
 impl Run {
     /// Whether its history has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.events.last().is_some_and(|event| is_close(event))
+        self.events.last().is_some_and(is_close)
     }
 
     /// The attributes of an event.

@@ -6,7 +6,7 @@ fn found(planted: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_steadfast-sim"))
         .args(["--planted", planted, "--seeds", "50"])
         .output()
-        .unwrap();
+        .expect("the simulation can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "{planted} was not found:\n{text}");
     assert!(text.starts_with("FAILED seed "), "{text}");

@@ -29,7 +29,7 @@ use crate::delivery::{Delivery, FollowUp};
 use crate::keys;
 use crate::node::Node;
 use crate::queues::StoredTask;
-use crate::runs::{Block, CachedRun, Runs};
+use crate::runs::{Block, CachedRun, Runs, decode_block};
 use crate::timers::NextDue;
 
 /// Timers due within this span are held in memory, ns.
@@ -415,7 +415,7 @@ impl Shard {
         let in_memory = cached
             .blocks
             .front()
-            .map_or(i64::MAX, Block::first_event_id);
+            .map_or(i64::MAX, |block| block.first_event_id);
         let mut events = Vec::new();
         let mut next = from;
         let prefix = keys::run(key);
@@ -434,25 +434,24 @@ impl Shard {
                 break;
             }
             for (_, value) in rows {
-                let block = History::decode(value)
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                let Some(last) = block.events.last() else {
+                let block = decode_block(value)?;
+                let Some(last) = block.last() else {
                     continue;
                 };
                 if next >= in_memory.min(end) || events.len() >= events_max {
                     break;
                 }
                 next = last.event_id + 1;
-                events.extend(block.events);
+                events.extend(block);
             }
         }
         for block in &cached.blocks {
-            if events.len() >= events_max || block.first_event_id() >= end {
+            if events.len() >= events_max || block.first_event_id >= end {
                 break;
             }
-            if block.first_event_id() >= next {
-                next = block.last_event_id() + 1;
-                events.extend(block.events.iter().cloned());
+            if block.first_event_id >= next {
+                next = block.last_event_id + 1;
+                events.extend(block.events()?);
             }
         }
         events.retain(|event| event.event_id < end && event.event_id >= from);
@@ -474,10 +473,10 @@ impl Shard {
             if events.len() >= events_max {
                 return Ok(events);
             }
-            if block.first_event_id() < before {
-                let wanted = block.events.iter().rev();
-                events.extend(wanted.filter(|event| event.event_id < before).cloned());
-                before = block.first_event_id();
+            if block.first_event_id < before {
+                let wanted = block.events()?.into_iter().rev();
+                events.extend(wanted.filter(|event| event.event_id < before));
+                before = block.first_event_id;
             }
         }
         let prefix = keys::run(key);
@@ -498,10 +497,9 @@ impl Shard {
                 if events.len() >= events_max {
                     break;
                 }
-                let block = History::decode(value)
-                    .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                before = block.events.first().map_or(1, |event| event.event_id);
-                events.extend(block.events.into_iter().rev());
+                let block = decode_block(value)?;
+                before = block.first().map_or(1, |event| event.event_id);
+                events.extend(block.into_iter().rev());
             }
         }
         Ok(events)
@@ -515,10 +513,14 @@ impl Shard {
             return Ok(HistoryEvent::clone(&cached.run.started));
         }
         for block in cached.blocks.iter().rev() {
-            if block.first_event_id() <= id
-                && let Some(event) = block.events.iter().find(|event| event.event_id == id)
-            {
-                return Ok(event.clone());
+            if (block.first_event_id..=block.last_event_id).contains(&id) {
+                let found = block
+                    .events()?
+                    .into_iter()
+                    .find(|event| event.event_id == id);
+                if let Some(event) = found {
+                    return Ok(event);
+                }
             }
         }
         let events = self.read_events_reverse(key, id + 1, 1)?;
@@ -666,13 +668,19 @@ impl Shard {
         }
         let has_events = !outcome.blocks.is_empty();
         for events in outcome.blocks {
-            let first = events[0].event_id;
-            let block = History { events };
-            let value = block.encode_to_vec();
-            let bytes = value.len();
-            batch.put(Table::History, keys::block(&prefix, first), value);
-            let events = block.events;
-            cached.blocks.push_back(Block { events, bytes });
+            let first_event_id = events[0].event_id;
+            let last_event_id = events[events.len() - 1].event_id;
+            let encoded = Bytes::from(History { events }.encode_to_vec());
+            batch.put(
+                Table::History,
+                keys::block(&prefix, first_event_id),
+                encoded.clone(),
+            );
+            cached.blocks.push_back(Block {
+                first_event_id,
+                last_event_id,
+                encoded,
+            });
         }
         for row in &outcome.changed {
             let row_key = keys::row(&prefix, row);
@@ -792,8 +800,8 @@ impl Shard {
             }
         }
         if let Some(cached) = self.runs.peek(key) {
-            for row in cached.blocks.iter().map(Block::first_event_id) {
-                batch.delete(Table::History, keys::block(&prefix, row));
+            for block in &cached.blocks {
+                batch.delete(Table::History, keys::block(&prefix, block.first_event_id));
             }
             let wake_up = cached.run.head.wake_up;
             if wake_up != 0 {
@@ -834,10 +842,10 @@ impl Shard {
 
     /// Looks at the run again at `due`.
     pub(crate) fn postpone(&mut self, key: &Arc<RunKey>, due: Time) {
-        if let Some(cached) = self.runs.get_mut(key) {
-            if let Some(armed) = cached.armed.replace(due) {
-                self.timers.remove(&(armed, key.clone()));
-            }
+        if let Some(cached) = self.runs.get_mut(key)
+            && let Some(armed) = cached.armed.replace(due)
+        {
+            self.timers.remove(&(armed, key.clone()));
         }
         // One that is not in memory is read when it is due.
         self.timers.insert((due, key.clone()));
