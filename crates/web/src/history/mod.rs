@@ -5,6 +5,8 @@ pub mod attributes;
 pub mod brief;
 pub mod group;
 pub mod grouping;
+#[cfg(test)]
+mod grouping_tests;
 pub mod index;
 pub mod json;
 pub mod moment;

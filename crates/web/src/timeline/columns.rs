@@ -13,7 +13,9 @@ const COLUMN: i64 = 2;
 const GRADES: i64 = 4;
 const HEIGHT: i64 = 36;
 /// What the steps of a lane take of its height.
-const BODY: i64 = 24;
+const BODY: i64 = 20;
+/// Failures have a strip of their own below them.
+const FAILURE_HEIGHT: i64 = 6;
 
 pub(super) fn draw(timeline: &mut Timeline, scale: &Scale, groups: &[&Group], now: i64) {
     let (left, right) = (timeline.left, timeline.width);
@@ -70,15 +72,16 @@ pub(super) fn shades(
         .map(|count| (count * GRADES + most - 1) / most)
         .collect();
     let mut shades = Vec::new();
-    let mut add = |class, values: &[i64], grades: i64| {
+    let mut add = |class, values: &[i64], grades: i64, y: i64, height: i64| {
         let outline = outline(values, left, y, height, grades);
         if !outline.is_empty() {
             shades.push(Shade { class, outline });
         }
     };
-    add("density", &grades, GRADES);
-    add("density open", &open, 1);
-    add("density failed", &failed, 1);
+    add("density", &grades, GRADES, y, height);
+    add("density open", &open, 1, y, height);
+    // Below the others, so that many failures hide nothing and a single one is not hidden.
+    add("density failed", &failed, 1, y + height + 1, FAILURE_HEIGHT);
     shades
 }
 

@@ -52,8 +52,8 @@ pub fn layout(groups: &[Group], view: View) -> Timeline {
         view.shrink,
     );
     let level = match shown.len() {
-        0..=ROWS_MAX => Level::Rows,
-        ..=LANES_MAX => Level::Lanes,
+        steps if steps <= ROWS_MAX => Level::Rows,
+        steps if steps <= LANES_MAX => Level::Lanes,
         _ => Level::Columns,
     };
     let runs_on = groups.first().is_none_or(|run| run.closed.is_none());
@@ -120,7 +120,7 @@ fn overview(groups: &[Group], whole: (i64, i64), window: (i64, i64), view: View)
     );
     let x = scale.x(window.0);
     Overview {
-        shades: columns::shades(&steps, &scale, view.now, (LEFT, right), 0, 18),
+        shades: columns::shades(&steps, &scale, view.now, (LEFT, right), 0, 13),
         x,
         width: (scale.x(window.1) - x).max(2),
     }

@@ -227,7 +227,7 @@ fn one_failure_among_fifty_thousand_steps_is_seen() {
         .filter(|shade| shade.class == "density failed")
         .collect();
     assert_eq!(failed.len(), 1);
-    assert!(failed[0].outline.contains("h2v24"), "{}", failed[0].outline);
+    assert!(failed[0].outline.contains("h2v6"), "{}", failed[0].outline);
 }
 
 #[test]
