@@ -62,3 +62,14 @@ if (anchor && /\/history$/.test(location.pathname) && !document.getElementById(l
     location.replace(url);
   }
 }
+
+// What is shown is copied as it stands: the page need not hold it twice. Runs before the script that copies.
+document.addEventListener(
+  "click",
+  (event) => {
+    const button = event.target.closest("[data-copy-shown]");
+    const shown = button && button.closest(".payload, details").querySelector("pre");
+    if (shown) button.dataset.copy = shown.textContent;
+  },
+  true,
+);

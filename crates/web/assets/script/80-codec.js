@@ -27,8 +27,6 @@ async function decode() {
       view.removeAttribute("data-encoded");
       view.querySelector("pre").textContent = text;
       view.querySelector(".meta code").textContent = `${encoding}, decoded`;
-      const copy = view.querySelector("[data-copy]");
-      if (copy) copy.dataset.copy = text;
     });
   } catch (error) {
     codec.textContent = `Payloads are shown as they are stored: ${error.message}.`;

@@ -53,14 +53,17 @@ fn event(id: i64, attributes: A) -> HistoryEvent {
 }
 
 fn started() -> A {
-    A::WorkflowExecutionStartedEventAttributes(WorkflowExecutionStartedEventAttributes {
-        workflow_type: Some(WorkflowType {
-            name: "Order".to_owned(),
-        }),
-        workflow_id: "o-1".to_owned(),
-        first_execution_run_id: "first".to_owned(),
-        ..Default::default()
-    })
+    A::WorkflowExecutionStartedEventAttributes(
+        Box::new(WorkflowExecutionStartedEventAttributes {
+            workflow_type: Some(WorkflowType {
+                name: "Order".to_owned(),
+            }),
+            workflow_id: "o-1".to_owned(),
+            first_execution_run_id: "first".to_owned(),
+            ..Default::default()
+        })
+        .into(),
+    )
 }
 
 fn failure(message: &str) -> Option<Failure> {
@@ -190,13 +193,14 @@ fn timers_children_and_messages() {
         vec![
             started(),
             A::StartChildWorkflowExecutionInitiatedEventAttributes(
-                StartChildWorkflowExecutionInitiatedEventAttributes {
+                Box::new(StartChildWorkflowExecutionInitiatedEventAttributes {
                     workflow_id: "o-1/child".to_owned(),
                     workflow_type: Some(WorkflowType {
                         name: "Child".to_owned(),
                     }),
                     ..Default::default()
-                },
+                })
+                .into(),
             ),
             A::SignalExternalWorkflowExecutionInitiatedEventAttributes(
                 SignalExternalWorkflowExecutionInitiatedEventAttributes {

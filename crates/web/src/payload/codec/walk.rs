@@ -53,7 +53,8 @@ mod tests {
                         fields: memo.map(|(key, value)| (key.to_owned(), value)).into(),
                     }),
                     ..Default::default()
-                },
+                }
+                .into(),
             )),
             ..Default::default()
         };
