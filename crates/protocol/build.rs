@@ -22,6 +22,12 @@ const FILES: &[&str] = &[
     "google/rpc/status.proto",
 ];
 
+const LARGE_ATTRIBUTES: &[&str] = &[
+    "workflow_execution_started",
+    "start_child_workflow_execution_initiated",
+    "workflow_execution_continued_as_new",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     let protos = proto_folder()?;
@@ -41,7 +47,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Payloads are shared, not copied, between a request, the history and the answers: `Bytes` everywhere. Ordered
     // maps make the encoding of a message a function of its content.
-    tonic_prost_build::configure()
+    //
+    // The largest kinds of event attributes are boxed: they would make every event four times as large.
+    let mut builder = tonic_prost_build::configure();
+    for attributes in LARGE_ATTRIBUTES {
+        builder = builder.boxed(format!(
+            ".temporal.api.history.v1.HistoryEvent.attributes.{attributes}_event_attributes"
+        ));
+    }
+    builder
         .build_transport(false)
         .generate_default_stubs(true)
         .codec_path("crate::codec::CompactCodec")

@@ -77,7 +77,6 @@ impl World {
                 namespace: Arc::clone(&namespace),
                 deadline: Some(deadline.into_std()),
                 for_people: false,
-                follows_next_run: false,
             };
             let serving = serve(engine.clone(), call, request.clone());
             let world = self.clone();

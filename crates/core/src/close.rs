@@ -93,7 +93,7 @@ pub fn continue_as_new(
     close(
         tx,
         WorkflowExecutionStatus::ContinuedAsNew,
-        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes),
+        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(Box::new(attributes)),
         Some(successor),
     );
 }

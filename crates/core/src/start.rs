@@ -137,7 +137,7 @@ pub(crate) fn begin(cx: &Context<'_>, params: StartParams) -> Started {
         user_metadata: params.request.user_metadata,
         links: params.request.links,
         attributes: Some(Attributes::WorkflowExecutionStartedEventAttributes(
-            attributes,
+            Box::new(attributes),
         )),
         ..Default::default()
     };

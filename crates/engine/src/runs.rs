@@ -3,31 +3,41 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use prost::Message;
 use rustc_hash::FxHashMap;
 use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::time::Time;
-use steadfast_protocol::history::HistoryEvent;
+use steadfast_protocol::history::{History, HistoryEvent};
+use steadfast_store::StoreError;
 
-/// What a run costs at least, bytes: its structures without events and rows.
-const RUN_BYTES: usize = 2048;
-/// Decoded events take about twice their encoded size.
-const EVENT_FACTOR: usize = 2;
+/// What a run costs at least, bytes: its structures and its first event, decoded.
+const RUN_BYTES: usize = 5 * 1024;
+/// What a pending item costs about, bytes.
+const ITEM_BYTES: usize = 512;
 
-/// A block of the history in memory.
+/// A block of the history in memory, encoded as it is in the store: a decoded event takes ten times the space.
 pub(crate) struct Block {
-    /// Its events, in order.
-    pub events: Vec<HistoryEvent>,
-    /// Encoded size.
-    pub bytes: usize,
+    /// Its first event.
+    pub first_event_id: i64,
+    /// Its last event.
+    pub last_event_id: i64,
+    /// An encoded `History`.
+    pub encoded: Bytes,
 }
 
 impl Block {
-    pub(crate) fn first_event_id(&self) -> i64 {
-        self.events.first().map_or(0, |event| event.event_id)
+    /// Its events, in order.
+    pub(crate) fn events(&self) -> Result<Vec<HistoryEvent>, StoreError> {
+        decode_block(self.encoded.clone())
     }
+}
 
-    pub(crate) fn last_event_id(&self) -> i64 {
-        self.events.last().map_or(0, |event| event.event_id)
+/// The events of an encoded block.
+pub(crate) fn decode_block(encoded: Bytes) -> Result<Vec<HistoryEvent>, StoreError> {
+    match History::decode(encoded) {
+        Ok(block) => Ok(block.events),
+        Err(error) => Err(StoreError::Corrupt(error.to_string())),
     }
 }
 
@@ -61,7 +71,7 @@ impl CachedRun {
     }
 
     fn measure(&self) -> usize {
-        let events: usize = self.blocks.iter().map(|block| block.bytes).sum();
+        let events: usize = self.blocks.iter().map(|block| block.encoded.len()).sum();
         let run = &self.run;
         let items = run.activities.len()
             + run.timers.len()
@@ -69,8 +79,8 @@ impl CachedRun {
             + run.external_signals.len()
             + run.external_cancels.len()
             + run.signal_request_ids.len();
-        let started = prost::Message::encoded_len(&*run.started);
-        RUN_BYTES + EVENT_FACTOR * (events + started + run.buffered_bytes) + 400 * items
+        let started = run.started.encoded_len();
+        RUN_BYTES + events + 2 * (started + run.buffered_bytes) + ITEM_BYTES * items
     }
 
     /// Whether memory holds what the store does not: a started workflow task, one that waits for a certain worker,
@@ -87,12 +97,12 @@ impl CachedRun {
         if self.last_commit > durable {
             return;
         }
-        let mut held: usize = self.blocks.iter().map(|block| block.bytes).sum();
+        let mut held: usize = self.blocks.iter().map(|block| block.encoded.len()).sum();
         while held > bytes && self.blocks.len() > 1 {
             let Some(block) = self.blocks.pop_front() else {
                 return;
             };
-            held -= block.bytes;
+            held -= block.encoded.len();
         }
     }
 }

@@ -47,14 +47,6 @@ impl Frontend {
             namespace,
             deadline: arrival.and_then(|arrival| arrival.deadline),
             for_people: matches!(client, Some(b"temporal-cli" | b"temporal-ui")),
-            follows_next_run: metadata
-                .get("supported-features")
-                .and_then(|features| features.to_str().ok())
-                .is_some_and(|features| {
-                    features
-                        .split(',')
-                        .any(|feature| feature.trim() == "follows-next-run-id")
-                }),
         };
         Ok((call, message))
     }

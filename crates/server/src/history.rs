@@ -55,12 +55,12 @@ fn present_event(event: &mut HistoryEvent) {
     };
     event.event_type = EventType::WorkflowExecutionContinuedAsNew as i32;
     event.attributes = Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
-        WorkflowExecutionContinuedAsNewEventAttributes {
+        Box::new(WorkflowExecutionContinuedAsNewEventAttributes {
             new_execution_run_id: next,
             initiator: initiator as i32,
             failure,
             last_completion_result: result,
             ..Default::default()
-        },
+        }),
     ));
 }

@@ -177,7 +177,7 @@ fn initiated_event(
     namespace_id: String,
     completed_event_id: i64,
 ) -> Attributes {
-    Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(
+    Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(Box::new(
         StartChildWorkflowExecutionInitiatedEventAttributes {
             namespace: command.namespace,
             namespace_id,
@@ -202,5 +202,5 @@ fn initiated_event(
             versioning_override: command.versioning_override,
             ..Default::default()
         },
-    )
+    ))
 }

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use steadfast_core::Refusal;
-use steadfast_core::execution::{Execution, RunKey};
+use steadfast_core::execution::RunKey;
 use steadfast_core::workflow_task::unwritten_events;
-use steadfast_protocol::enums::{EventType, HistoryEventFilterType};
-use steadfast_protocol::history::history_event::Attributes;
-use steadfast_protocol::history::{
-    History, HistoryEvent, WorkflowExecutionContinuedAsNewEventAttributes,
-};
+use steadfast_protocol::enums::HistoryEventFilterType;
+use steadfast_protocol::history::{History, HistoryEvent};
 use steadfast_protocol::workflowservice::{
     GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
     GetWorkflowExecutionHistoryReverseRequest, GetWorkflowExecutionHistoryReverseResponse,
@@ -163,11 +160,6 @@ fn look(
         }
         let last = run.head.next_event_id - 1;
         let event = shard.event(key, last).map_err(store_error)?;
-        let event = if call.follows_next_run {
-            event
-        } else {
-            as_continued(event, shard.run(key))
-        };
         return Ok(Look::Page {
             events: vec![event],
             token: None,
@@ -218,41 +210,6 @@ fn look(
         token: waits.then(|| next_token(reached)),
         durability: shard.durability(key),
     })
-}
-
-/// A closing event with a next run, as clients understand it that know only of runs that are continued as new.
-fn as_continued(event: HistoryEvent, run: &Execution) -> HistoryEvent {
-    let mut continued = WorkflowExecutionContinuedAsNewEventAttributes::default();
-    match &event.attributes {
-        Some(Attributes::WorkflowExecutionCompletedEventAttributes(closed)) => {
-            continued.new_execution_run_id = closed.new_execution_run_id.clone();
-            continued.last_completion_result = closed.result.clone();
-        }
-        Some(Attributes::WorkflowExecutionFailedEventAttributes(closed)) => {
-            continued.new_execution_run_id = closed.new_execution_run_id.clone();
-            continued.failure = closed.failure.clone();
-        }
-        Some(Attributes::WorkflowExecutionTimedOutEventAttributes(closed)) => {
-            continued.new_execution_run_id = closed.new_execution_run_id.clone();
-        }
-        _ => return event,
-    }
-    if continued.new_execution_run_id.is_empty() {
-        return event;
-    }
-    let started = run.start_attributes();
-    continued.workflow_type = started.workflow_type.clone();
-    continued.task_queue = started.task_queue.clone();
-    continued.input = started.input.clone();
-    continued.workflow_run_timeout = started.workflow_run_timeout;
-    continued.workflow_task_timeout = started.workflow_task_timeout;
-    HistoryEvent {
-        event_type: EventType::WorkflowExecutionContinuedAsNew as i32,
-        attributes: Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
-            continued,
-        )),
-        ..event
-    }
 }
 
 fn page(

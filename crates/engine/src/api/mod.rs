@@ -37,9 +37,6 @@ pub struct Call {
     /// Whether the caller shows histories to people (`temporal-cli`, `temporal-ui`): workflow tasks that are not yet
     /// part of the history are left out then.
     pub for_people: bool,
-    /// Whether the caller finds the next run of a retried or repeated workflow by itself. Others are told that the run
-    /// was continued as new (server-semantics 7.1).
-    pub follows_next_run: bool,
 }
 
 /// Long polls of task queues end after this.
