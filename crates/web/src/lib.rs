@@ -31,6 +31,7 @@ pub mod asset;
 pub mod backend;
 mod csrf;
 pub mod failure;
+mod failures;
 pub mod form;
 pub mod front;
 mod help;
@@ -39,9 +40,12 @@ mod home;
 pub mod link;
 pub mod live;
 mod namespaces;
+mod overview;
 pub mod params;
 pub mod payload;
+mod queues;
 mod run;
+mod search;
 mod settings;
 pub mod shell;
 pub mod status;
@@ -66,6 +70,10 @@ pub fn router(door: Door, options: Options) -> Router {
         .merge(settings::routes())
         .merge(namespaces::routes())
         .merge(workflows::routes())
+        .merge(overview::routes())
+        .merge(failures::routes())
+        .merge(queues::routes())
+        .merge(search::routes())
         .merge(run::routes())
         .fallback(failure::unknown_path)
         .with_state(app.clone());
