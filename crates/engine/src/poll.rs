@@ -77,6 +77,15 @@ impl Poller {
         })
     }
 
+    /// The task could not be looked at: it goes back to its place.
+    pub(crate) fn give_back(&self, polled: Polled) {
+        let now = self.node.now();
+        let ticket = polled.taken.task_ticket;
+        self.node
+            .queues
+            .requeue(&self.queue, now, ticket, polled.task);
+    }
+
     /// The task was obsolete: waits on, at the old place.
     pub(crate) fn resume(&mut self, polled: Polled) {
         let (sender, receiver) = oneshot::channel();

@@ -64,9 +64,16 @@ impl Engine {
         while let Some(polled) = poller.next(until).await {
             let started = match &polled.task {
                 Queued::Stored(task) => {
-                    start(node, &call, task, &request.identity, &request_id).await?
+                    start(node, &call, task, &request.identity, &request_id).await
                 }
-                Queued::Query(_) => None,
+                Queued::Query(_) => Ok(None),
+            };
+            let started = match started {
+                Ok(started) => started,
+                Err(refusal) => {
+                    poller.give_back(polled);
+                    return Err(refusal);
+                }
             };
             let Some(mut response) = started else {
                 poller.resume(polled);

@@ -62,8 +62,15 @@ impl Engine {
         let mut poller = Poller::begin(node.clone(), key, info)?;
         while let Some(polled) = poller.next(until).await {
             let started = match &polled.task {
-                Queued::Stored(task) => start(node, &call, task, &poll)?,
-                Queued::Query(query) => direct_query(node, &call, query)?,
+                Queued::Stored(task) => start(node, &call, task, &poll),
+                Queued::Query(query) => direct_query(node, &call, query),
+            };
+            let started = match started {
+                Ok(started) => started,
+                Err(refusal) => {
+                    poller.give_back(polled);
+                    return Err(refusal);
+                }
             };
             let Some((durability, mut response)) = started else {
                 poller.resume(polled);
