@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     store: Arc<SimStore>,
     /// The process has died: nothing that it does reaches the store.
     dead: AtomicBool,
+    /// Another process has its place: it may go on, but can own nothing any more.
+    replaced: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,6 +74,7 @@ impl SimStore {
         Arc::new(Connection {
             store: self.clone(),
             dead: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
         })
     }
 
@@ -224,6 +227,11 @@ impl Connection {
         self.dead.store(true, Ordering::Relaxed);
     }
 
+    /// Another process takes its place.
+    pub(crate) fn replace(&self) {
+        self.replaced.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it has died.
     pub(crate) fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Relaxed)
@@ -233,6 +241,9 @@ impl Connection {
 impl Store for Connection {
     fn acquire(&self, shard: ShardId) -> Result<Fence, StoreError> {
         self.store.read_fails(self)?;
+        if self.replaced.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("it has another owner".to_owned()));
+        }
         let fence = self.store.acquire(shard);
         let options = &self.store.options;
         if self

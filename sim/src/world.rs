@@ -254,6 +254,7 @@ impl World {
             let Some(process) = serving else { return };
             let lives_on = if zombie { self.dice.below(20_000) } else { 0 };
             process.dies_at = Some(self.now().plus(lives_on as i64 * MILLISECOND));
+            process.connection.replace();
             process.number
         };
         self.trace(format_args!("process {number} is replaced"));
