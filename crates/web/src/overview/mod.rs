@@ -42,6 +42,7 @@ struct Now {
     links: Links,
     namespace: String,
     problems: Vec<Problem>,
+    open: Shown,
     running: String,
     /// What closed in the last 24 hours.
     closed: Vec<Figure>,
@@ -107,6 +108,7 @@ async fn now(visit: &Visit, namespace: &str) -> Result<Now, PageError> {
         links: visit.links.clone(),
         namespace: namespace.to_owned(),
         problems: problems::of(visit, namespace, &queues, &described),
+        open: status::ALL[0],
         running: grouped(running),
         closed: closed.collect(),
         queues: queues.len(),
