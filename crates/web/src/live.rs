@@ -65,7 +65,8 @@ pub struct Streams {
 }
 
 /// The stream of a page: `render` makes its fragments and is called every `interval` while anybody looks at it. Two
-/// visits with the same path, parameters and rights are taken for the same page.
+/// visits with the same path, parameters and rights are taken for the same page, so a fragment holds no form: the token
+/// in it would be another visitor's.
 ///
 /// # Errors
 /// There are too many streams.
@@ -108,7 +109,7 @@ impl Streams {
     {
         let mut key = visit.here(&visit.params).into_bytes();
         key.push(b'\n');
-        key.extend(format!("{} {} {}\n", visit.clock.zone(), visit.roomy, visit.csrf).bytes());
+        key.extend(format!("{} {}\n", visit.clock.zone(), visit.roomy).bytes());
         key.extend(visit.backend.caller());
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let viewers: usize = pages.values().map(watch::Sender::receiver_count).sum();
