@@ -487,7 +487,6 @@ pub fn scheduled_event(run: &Execution, task: &WorkflowTask) -> Attributes {
         task_queue: Some(task_queue),
         start_to_close_timeout: Some(to_duration(task.start_to_close)),
         attempt: task.attempt,
-        ..Default::default()
     })
 }
 

@@ -283,7 +283,6 @@ pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
             timeout_type: TimeoutType::StartToClose as i32,
-            ..Default::default()
         })
     });
 }

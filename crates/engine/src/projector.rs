@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The projection's state: what says that it is complete.
 const COMPLETE: &[u8] = b"complete";
 
+/// Changes for the visibility store, each with its run.
+pub(crate) type Changes = Vec<(Arc<RunKey>, Change)>;
+
 /// The changes that wait for the visibility store.
 pub(crate) struct Projector {
     pub(crate) store: Arc<dyn VisibilityStore>,
@@ -55,7 +58,7 @@ impl Projector {
             .len()
     }
 
-    pub(crate) fn push(&self, changes: Vec<(Arc<RunKey>, Change)>) {
+    pub(crate) fn push(&self, changes: Changes) {
         if changes.is_empty() {
             return;
         }
@@ -85,7 +88,7 @@ impl Projector {
         self.arrived.notify_all();
     }
 
-    fn take(&self) -> Vec<(Arc<RunKey>, Change)> {
+    fn take(&self) -> Changes {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() <= TRANSACTION_MAX {
             return std::mem::take(&mut *waiting).into_iter().collect();

@@ -28,6 +28,7 @@ use crate::committer::{Commit, Committer};
 use crate::delivery::{Delivery, FollowUp};
 use crate::keys;
 use crate::node::Node;
+use crate::projector::Changes;
 use crate::queues::StoredTask;
 use crate::runs::{Block, CachedRun, Runs, decode_block};
 use crate::timers::NextDue;
@@ -67,7 +68,7 @@ pub(crate) struct Departures {
     pub offers: Vec<StoredTask>,
     pub deliveries: Vec<Delivery>,
     pub readers: Vec<oneshot::Sender<()>>,
-    pub changes: Vec<(Arc<RunKey>, Change)>,
+    pub changes: Changes,
     pub follow_ups: Vec<FollowUp>,
     pub released_queries: Vec<oneshot::Sender<QueryEnd>>,
     pub answered_queries: Vec<(oneshot::Sender<QueryEnd>, QueryEnd)>,
@@ -757,13 +758,6 @@ impl Shard {
         changed_runs.push(key);
     }
 
-    /// Wakes the readers of a run whose workflow task was started, which no commit tells them.
-    pub(crate) fn wake_readers(&mut self, key: &RunKey) {
-        for reader in self.readers.remove(key).into_iter().flatten() {
-            let _ = reader.send(());
-        }
-    }
-
     /// Deletes all rows of a closed run. `false`: not yet, since its close is not durable or others have still to be
     /// told of it.
     pub(crate) fn delete(
@@ -1079,7 +1073,7 @@ impl Shard {
         table: Table,
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<(Option<Bytes>, Vec<(Arc<RunKey>, Change)>), StoreError> {
+    ) -> Result<(Option<Bytes>, Changes), StoreError> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = (start, Bound::Unbounded);
         let rows = self

@@ -315,7 +315,7 @@ fn upserts_are_merged_and_empty_ones_removed() {
     };
     let one = fields([("A", payload("1")), ("B", payload("1"))]);
     let two = fields([("A", payload("")), ("B", payload("2"))]);
-    let commands = vec![
+    let commands = [
         upsert(one.clone()),
         upsert(two.clone()),
         modify(one),

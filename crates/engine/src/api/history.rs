@@ -168,8 +168,13 @@ fn look(
     }
     // The rest of the history of a workflow task ends where the task began.
     let end = token.map_or(0, |token| token.end_event_id);
-    // The events of a repeated attempt may yet get other ids, so who goes on reading is not shown them.
-    let unwritten = unwritten_events(run, call.for_people || request.wait_new_event);
+    // What is not written may be lost in a crash, and its ids given to other events: who goes on reading from a token
+    // is not shown it, so that nothing is missed.
+    let unwritten = if request.wait_new_event {
+        Vec::new()
+    } else {
+        unwritten_events(run, call.for_people)
+    };
     let written = run.head.next_event_id;
     let visible = unwritten.last().map_or(written, |event| event.event_id + 1);
     let end_visible = if end == 0 { visible } else { end.min(visible) };

@@ -205,7 +205,6 @@ fn start(
         return Ok(None);
     };
     shard.arm(&task.run);
-    shard.wake_readers(&task.run);
     let response = response(&mut shard, &task.run, &started)?;
     Ok(Some((shard.durability(&task.run), response)))
 }

@@ -25,16 +25,16 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 /// A running server with the namespaces `default` and `other`.
-pub struct Served {
-    pub channel: Channel,
-    pub address: SocketAddr,
-    pub metrics_address: SocketAddr,
-    pub namespaces: Arc<Namespaces>,
-    pub stop: oneshot::Sender<()>,
-    pub running: JoinHandle<std::io::Result<()>>,
+pub(crate) struct Served {
+    pub(crate) channel: Channel,
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics_address: SocketAddr,
+    pub(crate) namespaces: Arc<Namespaces>,
+    pub(crate) stop: oneshot::Sender<()>,
+    pub(crate) running: JoinHandle<std::io::Result<()>>,
 }
 
-pub async fn serve() -> Served {
+pub(crate) async fn serve() -> Served {
     let store = Arc::new(MemoryStore::new());
     let namespaces = Arc::new(Namespaces::open(store.clone(), new_id()).unwrap());
     for name in ["default", "other"] {
@@ -74,7 +74,7 @@ pub async fn serve() -> Served {
     }
 }
 
-pub fn create(namespaces: &Namespaces, name: &str) {
+pub(crate) fn create(namespaces: &Namespaces, name: &str) {
     namespaces
         .create(NamespaceRecord {
             id: new_id(),
@@ -86,12 +86,12 @@ pub fn create(namespaces: &Namespaces, name: &str) {
         .unwrap();
 }
 
-pub fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
 /// A token of a task in the namespace of that id; there is no such task.
-pub fn task_token(namespace_id: &str) -> Vec<u8> {
+pub(crate) fn task_token(namespace_id: &str) -> Vec<u8> {
     let token = TaskToken {
         namespace_id: namespace_id.to_owned(),
         workflow_id: "some-workflow_id".to_owned(),
@@ -102,7 +102,7 @@ pub fn task_token(namespace_id: &str) -> Vec<u8> {
 }
 
 /// Every RPC of the three services.
-pub fn methods() -> Vec<MethodDescriptor> {
+pub(crate) fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
     let methods: Vec<_> = pool
         .services()
@@ -113,7 +113,7 @@ pub fn methods() -> Vec<MethodDescriptor> {
 }
 
 /// Calls an RPC with an encoded request; answers the encoded response.
-pub async fn call(
+pub(crate) async fn call(
     channel: &Channel,
     path: &str,
     body: Vec<u8>,
@@ -124,7 +124,7 @@ pub async fn call(
     call_with(channel, path, request).await
 }
 
-pub async fn call_with(
+pub(crate) async fn call_with(
     channel: &Channel,
     path: &str,
     request: Request<Vec<u8>>,
@@ -139,7 +139,7 @@ pub async fn call_with(
     Ok(response.into_inner())
 }
 
-pub fn path_of(method: &MethodDescriptor) -> String {
+pub(crate) fn path_of(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 

@@ -53,17 +53,14 @@ fn event(id: i64, attributes: A) -> HistoryEvent {
 }
 
 fn started() -> A {
-    A::WorkflowExecutionStartedEventAttributes(
-        Box::new(WorkflowExecutionStartedEventAttributes {
-            workflow_type: Some(WorkflowType {
-                name: "Order".to_owned(),
-            }),
-            workflow_id: "o-1".to_owned(),
-            first_execution_run_id: "first".to_owned(),
-            ..Default::default()
-        })
-        .into(),
-    )
+    A::WorkflowExecutionStartedEventAttributes(Box::new(WorkflowExecutionStartedEventAttributes {
+        workflow_type: Some(WorkflowType {
+            name: "Order".to_owned(),
+        }),
+        workflow_id: "o-1".to_owned(),
+        first_execution_run_id: "first".to_owned(),
+        ..Default::default()
+    }))
 }
 
 fn failure(message: &str) -> Option<Failure> {
@@ -192,16 +189,15 @@ fn timers_children_and_messages() {
     check(
         vec![
             started(),
-            A::StartChildWorkflowExecutionInitiatedEventAttributes(
-                Box::new(StartChildWorkflowExecutionInitiatedEventAttributes {
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(Box::new(
+                StartChildWorkflowExecutionInitiatedEventAttributes {
                     workflow_id: "o-1/child".to_owned(),
                     workflow_type: Some(WorkflowType {
                         name: "Child".to_owned(),
                     }),
                     ..Default::default()
-                })
-                .into(),
-            ),
+                },
+            )),
             A::SignalExternalWorkflowExecutionInitiatedEventAttributes(
                 SignalExternalWorkflowExecutionInitiatedEventAttributes {
                     workflow_execution: run(),
