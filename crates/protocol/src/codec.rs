@@ -8,6 +8,12 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
+/// Most messages are a few hundred bytes. The default of 8 KiB for each request and each response would be most of the
+/// memory that a call touches. Larger messages let the buffers grow.
+fn buffers() -> BufferSettings {
+    BufferSettings::new(1024, 32 * 1024)
+}
+
 /// Reads each message from an allocation of its own.
 ///
 /// The payloads of a message share the memory it was read from. That would be the receive buffer of the connection,
@@ -37,7 +43,7 @@ where
     type Decoder = CompactDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::new(BufferSettings::default())
+        ProstEncoder::new(buffers())
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -58,11 +64,23 @@ impl<U: Message + Default> Decoder for CompactDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let mut body = vec![0; buffer.remaining()];
-        buffer.copy_to_slice(&mut body);
+        let size = buffer.remaining();
+        let body = if buffer.chunk().len() == size {
+            let body = Bytes::copy_from_slice(buffer.chunk());
+            buffer.advance(size);
+            body
+        } else {
+            let mut body = vec![0; size];
+            buffer.copy_to_slice(&mut body);
+            Bytes::from(body)
+        };
         // The status is the one that the codec of prost gives.
-        U::decode(Bytes::from(body))
+        U::decode(body)
             .map(Some)
             .map_err(|error| Status::internal(error.to_string()))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        buffers()
     }
 }

@@ -25,10 +25,14 @@ const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
 
 /// Runs a server until it is told to stop. The error is one line for people.
 pub(crate) fn server(settings: Settings) -> Result<(), String> {
-    if !settings.ip.is_loopback() && !settings.reachable {
+    let exposed = [settings.ip, settings.ui_ip]
+        .into_iter()
+        .find(|ip| !ip.is_loopback());
+    if let Some(ip) = exposed
+        && !settings.reachable
+    {
         return Err(format!(
-            "{} can be reached from other machines, and nobody is asked who they are: add --insecure if that is meant",
-            settings.ip
+            "{ip} can be reached from other machines, and nobody is asked who they are: add --insecure if that is meant"
         ));
     }
     logs::start(settings.log_level, settings.log_format);
