@@ -7,7 +7,7 @@
 //! - [`schema`]: tables, indexes, and what each is for
 //! - [`catalog`]: small numbers for namespaces and attributes
 //! - [`codec`], [`functions`]: the attributes of a run as a blob, and SQL functions that look into it
-//! - [`write`]: how changes are applied
+//! - [`mod@write`]: how changes are applied
 //! - [`render`], [`plan`], [`read`]: filters as SQL, which index answers them, lists and counts
 
 mod catalog;
