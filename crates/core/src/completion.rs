@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use steadfast_protocol::enums::WorkflowTaskFailedCause;
-use steadfast_protocol::failure::{Failure, ServerFailureInfo, failure::FailureInfo};
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{
     WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
@@ -15,6 +14,7 @@ use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 use crate::command::{self, CommandError, Scope};
 use crate::context::Context;
 use crate::execution::Execution;
+use crate::failure;
 use crate::limits;
 use crate::outcome::Outcome;
 use crate::record::Sticky;
@@ -262,7 +262,7 @@ fn reject(
             scheduled_event_id,
             started_event_id,
             cause: cause as i32,
-            failure: Some(server_failure(message)),
+            failure: Some(failure::server(message, false)),
             identity: identity.to_owned(),
             ..Default::default()
         })
@@ -281,16 +281,5 @@ fn reject(
     Completion {
         outcome: Some(tx.finish()),
         reply,
-    }
-}
-
-/// A failure that the server itself states.
-pub fn server_failure(message: &str) -> Failure {
-    Failure {
-        message: message.to_owned(),
-        failure_info: Some(FailureInfo::ServerFailureInfo(ServerFailureInfo {
-            non_retryable: false,
-        })),
-        ..Default::default()
     }
 }

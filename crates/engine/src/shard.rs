@@ -587,16 +587,8 @@ impl Shard {
             batch.delete(Table::Outbox, keys::effect(&prefix, &delivery.effect));
         }
         let number = self.submitted + 1;
-        let mut changed_runs = Vec::with_capacity(changes.len());
         for change in changes {
-            self.write(
-                node,
-                &mut batch,
-                change,
-                &mut departures,
-                number,
-                &mut changed_runs,
-            );
+            self.write(node, &mut batch, change, &mut departures, number);
         }
         self.submit(node, batch, departures, number)
     }
@@ -642,14 +634,13 @@ impl Shard {
         change: RunChange,
         departures: &mut Departures,
         number: u64,
-        changed_runs: &mut Vec<Arc<RunKey>>,
     ) {
         let RunChange { key, mut outcome } = change;
         if let Some(successor) = outcome.successor.take() {
             let (run, outcome) = *successor;
             let key = self.admit(run);
             let change = RunChange { key, outcome };
-            self.write(node, batch, change, departures, number, changed_runs);
+            self.write(node, batch, change, departures, number);
         }
         let cached = self.runs.get_mut(&key);
         let cached = cached.expect("changed under the same lock");
@@ -755,7 +746,6 @@ impl Shard {
         self.runs.measure(&key);
         self.arm(&key);
         self.shrink();
-        changed_runs.push(key);
     }
 
     /// Deletes all rows of a closed run. `false`: not yet, since its close is not durable or others have still to be

@@ -24,7 +24,7 @@ use super::Call;
 use super::workflow_task::response;
 use crate::Engine;
 use crate::node::Node;
-use crate::shard::{Departures, RunChange, Shard, store_refusal};
+use crate::shard::{Departures, Durability, RunChange, Shard, store_refusal};
 use crate::view::View;
 
 /// What a start came to, before it is durable.
@@ -50,9 +50,9 @@ impl Engine {
             let mut shard = node.lock_of(&call.namespace.id, &request.workflow_id);
             let answer = begin(node, &mut shard, &call, request, None);
             match answer {
-                Ok(begun) => {
+                Ok((begun, durability)) => {
                     let answer = start_response(&mut shard, &call, begun, request_id);
-                    (shard.barrier(), answer)
+                    (durability, answer)
                 }
                 Err(refusal) => (shard.barrier(), Err(refusal)),
             }
@@ -73,22 +73,24 @@ impl Engine {
         let node = self.node();
         let (durability, answer) = {
             let mut shard = node.lock_of(&call.namespace.id, &request.workflow_id);
-            let answer = signal_or_begin(node, &mut shard, &call, request);
-            (shard.barrier(), answer)
+            match signal_or_begin(node, &mut shard, &call, request) {
+                Ok((answer, durability)) => (durability, Ok(answer)),
+                Err(refusal) => (shard.barrier(), Err(refusal)),
+            }
         };
         durability.reached().await?;
         answer
     }
 }
 
-/// Carries the policies out. The batch is queued when this returns.
+/// Carries the policies out. The batch is queued when this returns; the answer rests on the durability given with it.
 fn begin(
     node: &Arc<Node>,
     shard: &mut Shard,
     call: &Call,
     request: StartWorkflowExecutionRequest,
     signal: Option<Signal>,
-) -> Result<Begun, Refusal> {
+) -> Result<(Begun, Durability), Refusal> {
     let namespace = &call.namespace;
     let current = shard
         .find(&namespace.id, &request.workflow_id, "")
@@ -110,25 +112,31 @@ fn begin(
             } else {
                 None
             };
-            return Ok(Begun {
+            let durability = shard.durability(&key);
+            let begun = Begun {
                 key,
                 started,
                 eager_task,
-            });
+            };
+            return Ok((begun, durability));
         }
         (Decision::UseExisting, Some(key)) => {
-            if let Some(outcome) = options::attach(shard.run_mut(&key), &cx, &request) {
-                changes.push(RunChange {
-                    key: key.clone(),
-                    outcome,
-                });
-                let _ = shard.commit(node, changes, Departures::default(), None);
-            }
-            return Ok(Begun {
+            let durability = match options::attach(shard.run_mut(&key), &cx, &request) {
+                Some(outcome) => {
+                    changes.push(RunChange {
+                        key: key.clone(),
+                        outcome,
+                    });
+                    shard.commit(node, changes, Departures::default(), None)
+                }
+                None => shard.durability(&key),
+            };
+            let begun = Begun {
                 key,
                 started: false,
                 eager_task: None,
-            });
+            };
+            return Ok((begun, durability));
         }
         (Decision::TerminateExisting, Some(key)) => {
             let started = start_params(request, run_id, signal);
@@ -163,18 +171,19 @@ fn commit_started(
     shard: &mut Shard,
     mut changes: Vec<RunChange>,
     started: start::Started,
-) -> Begun {
+) -> (Begun, Durability) {
     let key = shard.create(started.run);
     changes.push(RunChange {
         key: key.clone(),
         outcome: started.outcome,
     });
-    let _ = shard.commit(node, changes, Departures::default(), None);
-    Begun {
+    let durability = shard.commit(node, changes, Departures::default(), None);
+    let begun = Begun {
         key,
         started: true,
         eager_task: started.eager_task,
-    }
+    };
+    (begun, durability)
 }
 
 fn start_response(
@@ -227,7 +236,7 @@ fn signal_or_begin(
     shard: &mut Shard,
     call: &Call,
     request: SignalWithStartWorkflowExecutionRequest,
-) -> Result<SignalWithStartWorkflowExecutionResponse, Refusal> {
+) -> Result<(SignalWithStartWorkflowExecutionResponse, Durability), Refusal> {
     let namespace = &call.namespace;
     let request_id = request.request_id.clone();
     let (start, signal) = split(request);
@@ -237,23 +246,26 @@ fn signal_or_begin(
     let open = current.filter(|key| shard.run(key).is_open());
     let terminate = start.workflow_id_conflict_policy
         == steadfast_protocol::enums::WorkflowIdConflictPolicy::TerminateExisting as i32;
-    let (key, started) = match open {
+    let (key, started, durability) = match open {
         Some(key) if !terminate || was_delivered(shard, &key, &request_id) => {
             let view = View::new(node, namespace);
             let cx = view.context(node, node.now());
             let outcome = signal::signal(shard.run_mut(&key), &cx, signal, true)?;
-            if let Some(outcome) = outcome {
-                let change = RunChange {
-                    key: key.clone(),
-                    outcome,
-                };
-                let _ = shard.commit(node, vec![change], Departures::default(), None);
-            }
-            (key, false)
+            let durability = match outcome {
+                Some(outcome) => {
+                    let change = RunChange {
+                        key: key.clone(),
+                        outcome,
+                    };
+                    shard.commit(node, vec![change], Departures::default(), None)
+                }
+                None => shard.durability(&key),
+            };
+            (key, false, durability)
         }
         _ => {
-            let begun = begin(node, shard, call, start, Some(signal))?;
-            (begun.key, begun.started)
+            let (begun, durability) = begin(node, shard, call, start, Some(signal))?;
+            (begun.key, begun.started, durability)
         }
     };
     let run = shard.run(&key);
@@ -262,12 +274,13 @@ fn signal_or_begin(
         request_id,
         event_type: EventType::WorkflowExecutionSignaled as i32,
     });
-    Ok(SignalWithStartWorkflowExecutionResponse {
+    let response = SignalWithStartWorkflowExecutionResponse {
         run_id: key.run_id.clone(),
         first_execution_run_id: run.start_attributes().first_execution_run_id.clone(),
         started,
         signal_link: Some(link(&namespace.name, &key, reference)),
-    })
+    };
+    Ok((response, durability))
 }
 
 fn was_delivered(shard: &Shard, key: &RunKey, request_id: &str) -> bool {
