@@ -12,10 +12,8 @@ ARGS ?=
 
 STEP := python3 tests/house/step.py
 TESTS := python3 tests/run.py
-# Where the browser tests live, once they do.
-BROWSER := tests/browser/Cargo.toml
-# Beside the other tools of tests, not among the workspace's artifacts.
-BROWSER_RUN = cargo run --quiet --locked --manifest-path $(BROWSER) --
+# Built beside the other tools of tests, not among the workspace's artifacts.
+BROWSER := cargo run --quiet --locked --manifest-path tests/browser/Cargo.toml --target-dir target/test-env/browser --
 
 export CARGO_TERM_COLOR ?= never
 
@@ -109,7 +107,7 @@ sim: ## Simulations with faults, from SEEDS seeds
 
 .PHONY: browser
 browser: build ## The UI in a real browser
-	@if [ -f $(BROWSER) ]; then $(BROWSER_RUN) test; else echo "=== browser: there are no tests yet"; fi
+	$(BROWSER) test
 
 # ---- measure, compare, show ----
 
@@ -121,11 +119,11 @@ bench: build ## Speed and size, as a table; ARGS="--address HOST:PORT" measures 
 .PHONY: ui-compat
 ui-compat: ## Crawls a running official UI at ADDRESS=http://host:port
 	@[ -n "$(ADDRESS)" ] || { echo "say where: make ui-compat ADDRESS=http://host:port"; exit 2; }
-	$(BROWSER_RUN) compat "$(ADDRESS)"
+	$(BROWSER) compat "$(ADDRESS)"
 
 .PHONY: screenshots
 screenshots: build ## The pictures in docs/
-	$(BROWSER_RUN) screenshots
+	$(BROWSER) screenshots
 
 .PHONY: deny
 deny: ## Licences, sources and duplicates of all dependencies; needs cargo-deny

@@ -1,0 +1,73 @@
+//! Chromium, as Debian packages it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use chromiumoxide::browser::{Browser, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::target::{
+    CreateBrowserContextParams, CreateTargetParams,
+};
+use futures::StreamExt;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::tab::Tab;
+
+const PROGRAM: &str = "/usr/bin/chromium";
+
+/// A running browser, with a profile that goes with it.
+pub struct Chromium {
+    browser: Browser,
+    handler: JoinHandle<()>,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// Starts Chromium without a window.
+    pub async fn launch() -> Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let program = match std::env::var_os("CHROMIUM") {
+            Some(program) => program.into(),
+            None => Path::new(PROGRAM).to_owned(),
+        };
+        let config = BrowserConfig::builder()
+            .chrome_executable(program)
+            .user_data_dir(profile.path())
+            .viewport(None)
+            // The pages are those of a server started here, and containers have no user namespaces.
+            .no_sandbox()
+            .arg("disable-gpu")
+            .arg("force-prefers-reduced-motion")
+            .build()
+            .map_err(|wrong| anyhow!(wrong))?;
+        let launched = Browser::launch(config).await;
+        let (browser, mut handler) =
+            launched.context("Chromium does not start: is the package chromium there?")?;
+        let handler = tokio::spawn(async move { while handler.next().await.is_some() {} });
+        Ok(Self {
+            browser,
+            handler,
+            _profile: profile,
+        })
+    }
+
+    /// Opens an empty tab that shares nothing with others: cookies, storage, cache.
+    pub async fn tab(&self) -> Result<Tab> {
+        let context = self
+            .browser
+            .create_browser_context(CreateBrowserContextParams::default())
+            .await?;
+        let mut target = CreateTargetParams::new("about:blank");
+        target.browser_context_id = Some(context);
+        let page = self.browser.new_page(target).await?;
+        Tab::new(page).await
+    }
+
+    /// Ends the browser.
+    pub async fn close(mut self) -> Result<()> {
+        self.browser.close().await?;
+        self.browser.wait().await?;
+        self.handler.abort();
+        Ok(())
+    }
+}

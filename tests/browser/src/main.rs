@@ -1,0 +1,43 @@
+//! Tests of the UI in a real browser: headless Chromium, spoken to over the DevTools protocol, against the release
+//! binary (or the one that `STEADFAST_BINARY` names), with data made by a real SDK worker.
+//!
+//!     browser test [NAME...]      all tests, or those whose names contain one of these
+//!     browser compat ADDRESS      crawls a running official UI
+//!     browser screenshots         the pictures in docs/screenshots
+//!
+//! `UPDATE=1 browser test` rewrites the goldens. The last line of `test` is `N passed, N failed`; the exit status is 0
+//! only if all passed.
+
+mod chromium;
+mod place;
+mod server;
+mod suite;
+mod tab;
+mod tests;
+mod trouble;
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[][..]),
+    };
+    let done = match command {
+        "test" => suite::run(rest).await,
+        _ => {
+            eprintln!("browser test [NAME...] | compat ADDRESS | screenshots");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
