@@ -3,6 +3,7 @@
 //! Everything here is synchronous and takes the time from the node's surroundings, so that a simulation can drive a
 //! whole node from one thread: [`Node::step`] does what the threads and tasks of [`crate::Engine`] do.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,6 +39,38 @@ const SWEPT_GATHER: usize = 64;
 struct ShardCell {
     shard: Mutex<Shard>,
     next_due: Arc<NextDue>,
+}
+
+/// A shard, for one thread alone. When it is let go, what was queued meanwhile is seen to. No thread holds two of them.
+pub(crate) struct Locked<'a> {
+    shard: Option<MutexGuard<'a, Shard>>,
+    committer: &'a Committer,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Shard;
+
+    fn deref(&self) -> &Shard {
+        self.shard.as_deref().expect("held until it is dropped")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Shard {
+        self.shard.as_deref_mut().expect("held until it is dropped")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let queued = self
+            .shard
+            .take()
+            .is_some_and(|mut shard| shard.take_queued());
+        if queued {
+            self.committer.attend();
+        }
+    }
 }
 
 /// See the documentation of the module.
@@ -140,9 +173,9 @@ impl Node {
     }
 
     /// The shard, for this thread alone. One whose code panicked is read anew from the store.
-    pub(crate) fn lock(self: &Arc<Self>, index: u16) -> MutexGuard<'_, Shard> {
+    pub(crate) fn lock(self: &Arc<Self>, index: u16) -> Locked<'_> {
         let cell = &self.shards[usize::from(index)];
-        match cell.shard.lock() {
+        let shard = match cell.shard.lock() {
             Ok(shard) => shard,
             Err(poisoned) => {
                 let mut shard = poisoned.into_inner();
@@ -154,15 +187,15 @@ impl Node {
                 cell.shard.clear_poison();
                 shard
             }
+        };
+        Locked {
+            shard: Some(shard),
+            committer: &self.committer,
         }
     }
 
     /// As [`Node::lock`], by workflow id.
-    pub(crate) fn lock_of(
-        self: &Arc<Self>,
-        namespace_id: &str,
-        workflow_id: &str,
-    ) -> MutexGuard<'_, Shard> {
+    pub(crate) fn lock_of(self: &Arc<Self>, namespace_id: &str, workflow_id: &str) -> Locked<'_> {
         self.lock(self.shard_of(namespace_id, workflow_id))
     }
 

@@ -135,6 +135,8 @@ pub(crate) struct Shard {
     deleting: FxHashMap<Arc<RunKey>, u64>,
     /// Number of the last commit queued.
     submitted: u64,
+    /// Whether something was queued under the lock that is held.
+    queued: bool,
     /// Number of the last commit that is durable.
     durable: Arc<AtomicU64>,
 }
@@ -174,8 +176,14 @@ impl Shard {
             swept: Vec::new(),
             deleting: FxHashMap::default(),
             submitted: 0,
+            queued: false,
             durable: Arc::default(),
         })
+    }
+
+    /// Whether something was queued since this was asked last.
+    pub(crate) fn take_queued(&mut self) -> bool {
+        std::mem::take(&mut self.queued)
     }
 
     fn id(&self) -> ShardId {
@@ -211,6 +219,7 @@ impl Shard {
             swept: Vec::new(),
             deleting: FxHashMap::default(),
             submitted: 0,
+            queued: false,
             durable: Arc::default(),
         };
         *self = fresh;
@@ -392,6 +401,7 @@ impl Shard {
             return Durability::Reached;
         }
         let (sender, receiver) = oneshot::channel();
+        self.queued = true;
         self.committer.submit(Commit {
             batch: Batch::new(self.id(), self.fence),
             epoch: self.epoch,
@@ -601,6 +611,7 @@ impl Shard {
         number: u64,
     ) -> Durability {
         self.submitted = number;
+        self.queued = true;
         let (sender, receiver) = oneshot::channel();
         let durable = self.durable.clone();
         let index = self.index;
