@@ -61,6 +61,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .codec_path("crate::codec::CompactCodec")
         .bytes(".")
         .btree_map(".")
+        .extern_path(
+            ".temporal.api.history.v1.History",
+            "crate::history_message::History",
+        )
         .include_file("protocol.rs")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

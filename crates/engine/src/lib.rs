@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod block;
 mod clock;
 mod committer;
 mod deletion;

@@ -3,43 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost::Message;
 use rustc_hash::FxHashMap;
 use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::time::Time;
-use steadfast_protocol::history::{History, HistoryEvent};
-use steadfast_store::StoreError;
+
+use crate::block::Block;
 
 /// What a run costs at least, bytes: its structures and its first event, decoded.
 const RUN_BYTES: usize = 5 * 1024;
 /// What a pending item costs about, bytes.
 const ITEM_BYTES: usize = 512;
-
-/// A block of the history in memory, encoded as it is in the store: a decoded event takes ten times the space.
-pub(crate) struct Block {
-    /// Its first event.
-    pub first_event_id: i64,
-    /// Its last event.
-    pub last_event_id: i64,
-    /// An encoded `History`.
-    pub encoded: Bytes,
-}
-
-impl Block {
-    /// Its events, in order.
-    pub(crate) fn events(&self) -> Result<Vec<HistoryEvent>, StoreError> {
-        decode_block(self.encoded.clone())
-    }
-}
-
-/// The events of an encoded block.
-pub(crate) fn decode_block(encoded: Bytes) -> Result<Vec<HistoryEvent>, StoreError> {
-    match History::decode(encoded) {
-        Ok(block) => Ok(block.events),
-        Err(error) => Err(StoreError::Corrupt(error.to_string())),
-    }
-}
 
 /// A run in memory.
 pub(crate) struct CachedRun {

@@ -4,6 +4,8 @@
 //! to the state in memory, its batch is queued at the committer, and the lock is free again. Replies and effects leave
 //! when the batch is durable. If a commit fails or is ambiguous, the memory is dropped and read anew.
 
+mod history;
+
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -17,20 +19,21 @@ use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::outcome::{Outcome, Task};
 use steadfast_core::rows::Row;
 use steadfast_core::time::{SECOND, Time};
-use steadfast_protocol::history::{History, HistoryEvent};
+use steadfast_protocol::history::History;
 use steadfast_store::{
     Batch, CommitOutcome, Fence, Order, Prefix, ShardId, Store, StoreError, Table,
 };
 use steadfast_visibility::Change;
 use tokio::sync::oneshot;
 
+use crate::block::Block;
 use crate::committer::{Commit, Committer};
 use crate::delivery::{Delivery, FollowUp};
 use crate::keys;
 use crate::node::Node;
 use crate::projector::Changes;
 use crate::queues::StoredTask;
-use crate::runs::{Block, CachedRun, Runs, decode_block};
+use crate::runs::{CachedRun, Runs};
 use crate::timers::NextDue;
 
 /// Timers due within this span are held in memory, ns.
@@ -412,133 +415,6 @@ impl Shard {
         Durability::Awaited(receiver)
     }
 
-    /// Whole blocks of the history from event `from` (the first of a block) on, at least `events_max` events if there
-    /// are so many, none beyond `end` (exclusive).
-    pub(crate) fn read_events(
-        &mut self,
-        key: &RunKey,
-        from: i64,
-        end: i64,
-        events_max: usize,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let cached = self.runs.peek(key);
-        let cached = cached.expect("found or loaded before, under the same lock");
-        let in_memory = cached
-            .blocks
-            .front()
-            .map_or(i64::MAX, |block| block.first_event_id);
-        let mut events = Vec::new();
-        let mut next = from;
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
-        while next < in_memory.min(end) && events.len() < events_max {
-            let first = keys::block(&prefix, next);
-            let (_, upper) = range.range();
-            let rows = self.store.scan(
-                self.id(),
-                Table::History,
-                (Bound::Included(&first), upper),
-                64,
-                Order::Forward,
-            )?;
-            if rows.is_empty() {
-                break;
-            }
-            for (_, value) in rows {
-                let block = decode_block(value)?;
-                let Some(last) = block.last() else {
-                    continue;
-                };
-                if next >= in_memory.min(end) || events.len() >= events_max {
-                    break;
-                }
-                next = last.event_id + 1;
-                events.extend(block);
-            }
-        }
-        for block in &cached.blocks {
-            if events.len() >= events_max || block.first_event_id >= end {
-                break;
-            }
-            if block.first_event_id >= next {
-                next = block.last_event_id + 1;
-                events.extend(block.events()?);
-            }
-        }
-        events.retain(|event| event.event_id < end && event.event_id >= from);
-        Ok(events)
-    }
-
-    /// The last whole blocks that end before event `before`, newest event first, at least `events_max` events.
-    pub(crate) fn read_events_reverse(
-        &mut self,
-        key: &RunKey,
-        before: i64,
-        events_max: usize,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        let cached = self.runs.peek(key);
-        let cached = cached.expect("found or loaded before, under the same lock");
-        let mut events: Vec<HistoryEvent> = Vec::new();
-        let mut before = before;
-        for block in cached.blocks.iter().rev() {
-            if events.len() >= events_max {
-                return Ok(events);
-            }
-            if block.first_event_id < before {
-                let wanted = block.events()?.into_iter().rev();
-                events.extend(wanted.filter(|event| event.event_id < before));
-                before = block.first_event_id;
-            }
-        }
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
-        while before > 1 && events.len() < events_max {
-            let end = keys::block(&prefix, before);
-            let rows = self.store.scan(
-                self.id(),
-                Table::History,
-                range.before(&end),
-                16,
-                Order::Reverse,
-            )?;
-            if rows.is_empty() {
-                break;
-            }
-            for (_, value) in rows {
-                if events.len() >= events_max {
-                    break;
-                }
-                let block = decode_block(value)?;
-                before = block.first().map_or(1, |event| event.event_id);
-                events.extend(block.into_iter().rev());
-            }
-        }
-        Ok(events)
-    }
-
-    /// One event.
-    pub(crate) fn event(&mut self, key: &RunKey, id: i64) -> Result<HistoryEvent, StoreError> {
-        let cached = self.runs.peek(key);
-        let cached = cached.expect("found or loaded before, under the same lock");
-        if id == 1 {
-            return Ok(HistoryEvent::clone(&cached.run.started));
-        }
-        for block in cached.blocks.iter().rev() {
-            if (block.first_event_id..=block.last_event_id).contains(&id) {
-                let found = block
-                    .events()?
-                    .into_iter()
-                    .find(|event| event.event_id == id);
-                if let Some(event) = found {
-                    return Ok(event);
-                }
-            }
-        }
-        let events = self.read_events_reverse(key, id + 1, 1)?;
-        let event = events.into_iter().find(|event| event.event_id == id);
-        event.ok_or_else(|| StoreError::Corrupt(format!("run {} has no event {id}", key.run_id)))
-    }
-
     /// Resolves when the run changes.
     pub(crate) fn watch(&mut self, key: &Arc<RunKey>) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
@@ -673,7 +549,7 @@ impl Shard {
         for events in outcome.blocks {
             let first_event_id = events[0].event_id;
             let last_event_id = events[events.len() - 1].event_id;
-            let encoded = Bytes::from(History { events }.encode_to_vec());
+            let encoded = Bytes::from(History::from(events).encode_to_vec());
             batch.put(
                 Table::History,
                 keys::block(&prefix, first_event_id),

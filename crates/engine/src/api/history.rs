@@ -6,7 +6,7 @@ use steadfast_core::Refusal;
 use steadfast_core::execution::RunKey;
 use steadfast_core::workflow_task::unwritten_events;
 use steadfast_protocol::enums::HistoryEventFilterType;
-use steadfast_protocol::history::{History, HistoryEvent};
+use steadfast_protocol::history::History;
 use steadfast_protocol::workflowservice::{
     GetWorkflowExecutionHistoryRequest, GetWorkflowExecutionHistoryResponse,
     GetWorkflowExecutionHistoryReverseRequest, GetWorkflowExecutionHistoryReverseResponse,
@@ -26,7 +26,7 @@ pub(super) const PAGE_EVENTS: usize = 256;
 enum Look {
     /// This is the answer.
     Page {
-        events: Vec<HistoryEvent>,
+        history: History,
         token: Option<HistoryToken>,
         durability: Durability,
     },
@@ -60,12 +60,12 @@ impl Engine {
             };
             match look {
                 Look::Page {
-                    events,
+                    history,
                     token,
                     durability,
                 } => {
                     durability.reached().await?;
-                    return Ok(page(events, token));
+                    return Ok(page(history, token));
                 }
                 Look::Wait {
                     changed,
@@ -76,7 +76,7 @@ impl Engine {
                             .await
                             .is_err()
                     {
-                        return Ok(page(Vec::new(), Some(next)));
+                        return Ok(page(History::default(), Some(next)));
                     }
                     token = Some(next);
                 }
@@ -123,7 +123,7 @@ impl Engine {
         };
         durability.reached().await?;
         Ok(GetWorkflowExecutionHistoryReverseResponse {
-            history: Some(History { events }),
+            history: Some(events.into()),
             next_page_token: token.map(|token| token.seal()).unwrap_or_default(),
         })
     }
@@ -153,7 +153,7 @@ fn look(
                 return Ok(Look::Wait { changed, token });
             }
             return Ok(Look::Page {
-                events: Vec::new(),
+                history: History::default(),
                 token: None,
                 durability: shard.durability(key),
             });
@@ -161,7 +161,7 @@ fn look(
         let last = run.head.next_event_id - 1;
         let event = shard.event(key, last).map_err(store_error)?;
         return Ok(Look::Page {
-            events: vec![event],
+            history: vec![event].into(),
             token: None,
             durability: shard.durability(key),
         });
@@ -179,24 +179,22 @@ fn look(
     let visible = unwritten.last().map_or(written, |event| event.event_id + 1);
     let end_visible = if end == 0 { visible } else { end.min(visible) };
     let page_events = page_size(request.maximum_page_size);
-    let mut events = if next < written.min(end_visible) {
-        shard
-            .read_events(key, next, written.min(end_visible), page_events)
-            .map_err(store_error)?
-    } else {
-        Vec::new()
-    };
-    let reached = events.last().map_or(next, |event| event.event_id + 1);
+    let (mut history, reached) = shard
+        .read_history(key, next, written.min(end_visible), page_events)
+        .map_err(store_error)?;
     if reached >= written.min(end_visible) {
         let rest = unwritten.into_iter();
-        events
-            .extend(rest.filter(|event| event.event_id >= reached && event.event_id < end_visible));
+        let rest = rest.filter(|event| event.event_id >= reached && event.event_id < end_visible);
+        history.events.extend(rest);
     }
-    let reached = events.last().map_or(next, |event| event.event_id + 1);
+    let reached = history
+        .events
+        .last()
+        .map_or(reached, |event| event.event_id + 1);
     let caught_up = reached >= end_visible;
     if !caught_up {
         return Ok(Look::Page {
-            events,
+            history,
             token: Some(HistoryToken {
                 end_event_id: end,
                 ..next_token(reached)
@@ -205,24 +203,21 @@ fn look(
         });
     }
     let waits = request.wait_new_event && open && end == 0;
-    if waits && events.is_empty() {
+    if waits && reached <= next {
         let changed = shard.watch(key);
         let token = next_token(reached);
         return Ok(Look::Wait { changed, token });
     }
     Ok(Look::Page {
-        events,
+        history,
         token: waits.then(|| next_token(reached)),
         durability: shard.durability(key),
     })
 }
 
-fn page(
-    events: Vec<HistoryEvent>,
-    token: Option<HistoryToken>,
-) -> GetWorkflowExecutionHistoryResponse {
+fn page(history: History, token: Option<HistoryToken>) -> GetWorkflowExecutionHistoryResponse {
     GetWorkflowExecutionHistoryResponse {
-        history: Some(History { events }),
+        history: Some(history),
         next_page_token: token.map(|token| token.seal()).unwrap_or_default(),
         ..Default::default()
     }

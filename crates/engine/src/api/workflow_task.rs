@@ -221,14 +221,13 @@ pub(super) fn response(
         1
     };
     let written = shard.run(key).head.next_event_id;
-    let mut events = shard
-        .read_events(key, from, written, PAGE_EVENTS)
+    let (mut history, reached) = shard
+        .read_history(key, from, written, PAGE_EVENTS)
         .map_err(|error| store_refusal(&error))?;
-    let reached = events.last().map_or(from, |event| event.event_id + 1);
     let end = started.started.started_event_id + 1;
     let run = shard.run(key);
     let next_page_token = if reached >= written {
-        events.extend(unwritten_events(run, false));
+        history.events = unwritten_events(run, false);
         bytes::Bytes::new()
     } else {
         let rest = HistoryToken {
@@ -263,7 +262,7 @@ pub(super) fn response(
         previous_started_event_id: started.previous_started_event_id,
         started_event_id: started.started.started_event_id,
         attempt: started.task.attempt,
-        history: Some(History { events }),
+        history: Some(history),
         next_page_token,
         workflow_execution_task_queue: Some(normal_queue(run.task_queue())),
         scheduled_time: Some(time::Time(started.task.scheduled_time).to_proto()),
@@ -285,14 +284,14 @@ fn direct_query(
         return Ok(None);
     }
     let key = &query.run;
-    let mut events = Vec::new();
+    let mut history = History::default();
     let mut next_page_token = bytes::Bytes::new();
     if !query.sticky {
         let written = shard.run(key).head.next_event_id;
-        events = shard
-            .read_events(key, 1, written, PAGE_EVENTS)
+        let (read, reached) = shard
+            .read_history(key, 1, written, PAGE_EVENTS)
             .map_err(|error| store_refusal(&error))?;
-        let reached = events.last().map_or(1, |event| event.event_id + 1);
+        history = read;
         if reached < written {
             let rest = HistoryToken {
                 run_id: key.run_id.clone(),
@@ -320,7 +319,7 @@ fn direct_query(
         previous_started_event_id: run.head.previous_started_event_id,
         started_event_id: 0,
         attempt: 1,
-        history: Some(History { events }),
+        history: Some(history),
         next_page_token,
         query: Some((*query.query).clone()),
         workflow_execution_task_queue: Some(normal_queue(run.task_queue())),

@@ -101,7 +101,7 @@ async fn ends(
     }
     let name = "temporal.api.history.v1.History";
     let (history, problem) =
-        readable(visit, headers, &run.namespace, name, History { events }).await;
+        readable(visit, headers, &run.namespace, name, History::from(events)).await;
     let mut ends = Ends::default();
     for event in &history.events {
         let metadata = event.user_metadata.as_ref();

@@ -307,14 +307,12 @@ impl WorkflowService for Fake {
             ),
         };
         Ok(Answer::new(wf::GetWorkflowExecutionHistoryResponse {
-            history: Some(History {
-                events: vec![HistoryEvent {
-                    event_id: 1,
-                    event_type: EventType::WorkflowExecutionStarted as i32,
-                    attributes: Some(attributes),
-                    ..HistoryEvent::default()
-                }],
-            }),
+            history: Some(History::from(vec![HistoryEvent {
+                event_id: 1,
+                event_type: EventType::WorkflowExecutionStarted as i32,
+                attributes: Some(attributes),
+                ..HistoryEvent::default()
+            }])),
             ..wf::GetWorkflowExecutionHistoryResponse::default()
         }))
     }
