@@ -20,6 +20,10 @@ const TRANSACTION_MAX: usize = 5000;
 const REBUILD_READ: usize = 1000;
 /// How long the first record may wait for others, so that a run that starts and closes at once is written once.
 const GATHER: Duration = Duration::from_millis(20);
+/// The same where many come: most runs then start and close meanwhile, which is half of the work.
+const GATHER_BUSY: Duration = Duration::from_millis(100);
+/// Records that gathered last, from which on it is so.
+const BUSY: u64 = 100;
 /// Wait after the visibility store failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -131,6 +135,7 @@ impl Projector {
         while !self.rebuild(node) && !self.stopping.load(Ordering::Acquire) {
             std::thread::sleep(PAUSE);
         }
+        let mut gather = GATHER;
         while !self.stopping.load(Ordering::Acquire) {
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.is_empty() && !self.overflowed.load(Ordering::Acquire) {
@@ -140,13 +145,16 @@ impl Projector {
                 drop(waiting);
             }
             if !self.stopping.load(Ordering::Acquire) && self.waiting() > 0 {
-                std::thread::sleep(GATHER);
+                std::thread::sleep(gather);
             }
+            let applied = self.applied.load(Ordering::Relaxed);
             while let Some(more) = self.attempt(node) {
                 if !more {
                     break;
                 }
             }
+            let written = self.applied.load(Ordering::Relaxed) - applied;
+            gather = if written < BUSY { GATHER } else { GATHER_BUSY };
         }
         let _ = self.attempt(node);
     }
