@@ -19,23 +19,17 @@ use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::util::BoxCloneSyncService;
 
+use crate::connections;
 use crate::figures::EngineFigures;
 use crate::frontend::Frontend;
 use crate::gate::{Gate, REQUEST_BYTES_MAX};
 use crate::metrics::RequestMetrics;
 use crate::pages;
 
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection is asked to end after this long, so that clients spread anew; its calls may end in their own time.
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
-/// Polls of one worker share a connection: many more than HTTP/2 servers allow by default.
-const STREAMS_PER_CONNECTION_MAX: u32 = 1 << 16;
 /// How long calls may go on once the server stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(3);
 
@@ -135,23 +129,10 @@ impl Server {
             tokio::spawn(pages::serve(ui.listener, pages, draining.clone()));
         }
 
-        let mut stopping = draining.clone();
-        let serving = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .max_connection_age(CONNECTION_AGE_MAX)
-            .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-            .serve_with_incoming_shutdown(
-                gate,
-                TcpIncoming::from(listeners.grpc).with_nodelay(Some(true)),
-                async move {
-                    // An error means that the sender is gone, and the server with it.
-                    let _ = stopping.wait_for(|draining| *draining).await;
-                },
-            );
+        let serving = connections::serve(listeners.grpc, gate, draining);
         tokio::pin!(serving);
         tokio::select! {
-            outcome = &mut serving => return outcome.map_err(io::Error::other),
+            () = &mut serving => return Ok(()),
             () = stop => {}
         }
         tracing::info!("stopping");
@@ -161,13 +142,10 @@ impl Server {
                 .await;
         }
         drain.send_replace(true);
-        match tokio::time::timeout(DRAIN_TIME_MAX, serving).await {
-            Ok(outcome) => outcome.map_err(io::Error::other),
-            Err(_) => {
-                tracing::info!("some calls did not end in time");
-                Ok(())
-            }
+        if tokio::time::timeout(DRAIN_TIME_MAX, serving).await.is_err() {
+            tracing::info!("some calls did not end in time");
         }
+        Ok(())
     }
 }
 

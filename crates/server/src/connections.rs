@@ -1,0 +1,88 @@
+//! The connections of clients and workers.
+//!
+//! The services are called for each request directly. A server of tonic would put several layers around them, of which
+//! this one needs none: who stops waiting, and what becomes of panics, is the business of the gate.
+
+use std::time::Duration;
+
+use http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::body::Body;
+use tower::ServiceExt;
+
+use crate::gate::Gate;
+
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection is asked to end after this long, so that clients spread anew; its calls may end in their own time.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
+/// Polls of one worker share a connection: many more than HTTP/2 servers allow by default.
+const STREAMS_PER_CONNECTION_MAX: u32 = 1 << 16;
+/// The wait after a connection could not be accepted, for want of file handles for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves connections until the server is `draining`, and then until the calls under way have ended.
+pub(crate) async fn serve(listener: TcpListener, gate: Gate, mut draining: watch::Receiver<bool>) {
+    let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            // An error means that the sender is gone, and the server with it.
+            _ = draining.wait_for(|draining| *draining) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let serving = attend(builder.clone(), stream, gate.clone(), draining.clone());
+                connections.spawn(serving);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn attend(
+    builder: Builder<TokioExecutor>,
+    stream: TcpStream,
+    gate: Gate,
+    mut draining: watch::Receiver<bool>,
+) {
+    // Frames are small and must not wait for each other; a connection that is gone says so by itself.
+    let _ = stream.set_nodelay(true);
+    let service = gate.map_request(|request: Request<_>| request.map(Body::new));
+    let connection =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = tokio::time::sleep(CONNECTION_AGE_MAX) => None,
+        _ = draining.wait_for(|draining| *draining) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
