@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use steadfast_visibility::{
-    Change, Count, Filter, GroupBy, MemoryVisibility, Page, StoreError, VisibilityStore,
+    Change, Count, Filter, GroupBy, MemoryVisibility, Page, Sort, StoreError, VisibilityStore,
 };
 
 use crate::dice::Dice;
@@ -63,6 +63,18 @@ impl VisibilityStore for SimVisibility {
         token: &[u8],
     ) -> Result<Page, StoreError> {
         self.inner.list(namespace_id, filter, page_size, token)
+    }
+
+    fn list_sorted(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        sort: &Sort,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        self.inner
+            .list_sorted(namespace_id, filter, sort, page_size, token)
     }
 
     fn count(

@@ -24,7 +24,7 @@ use steadfast_protocol::workflowservice::{
 use steadfast_protocol::{Duration, Timestamp};
 use steadfast_visibility::{
     Attribute, Comparison, Filter, Page, Predicate, Record, Scope, StoreError, SystemField, Value,
-    encode_attributes, group_payload, parse_count, parse_list,
+    encode_attributes, group_payload, parse_count, parse_list, parse_sorted_list,
 };
 use tonic::Status;
 
@@ -34,24 +34,33 @@ const PAGE_SIZE_MAX: usize = 1000;
 const NANOS: i64 = 1_000_000_000;
 
 impl Frontend {
+    /// `sorts`: the client means an `ORDER BY`.
     pub(crate) async fn list_workflow_executions(
         &self,
         request: ListWorkflowExecutionsRequest,
+        sorts: bool,
     ) -> Result<ListWorkflowExecutionsResponse, Status> {
         self.blocking(move |frontend| {
             let namespace = frontend.usable(&request.namespace)?;
-            let filter = parse_list(
-                &request.query,
-                &namespace.search_attributes,
-                Scope::Workflows,
-            )
-            .map_err(|error| Refusal::InvalidArgument(error.to_string()))?;
-            let (executions, next_page_token) = frontend.page(
-                &namespace,
-                &filter,
-                request.page_size,
-                &request.next_page_token,
-            )?;
+            let (query, custom) = (&request.query, &namespace.search_attributes);
+            let parsed = match sorts {
+                true => parse_sorted_list(query, custom, Scope::Workflows),
+                false => parse_list(query, custom, Scope::Workflows).map(|filter| (filter, None)),
+            };
+            let (filter, sort) =
+                parsed.map_err(|error| Refusal::InvalidArgument(error.to_string()))?;
+            let (size, token) = (page_size(request.page_size), &request.next_page_token);
+            let page = match sort {
+                Some(sort) => {
+                    frontend
+                        .visibility
+                        .list_sorted(&namespace.id, &filter, &sort, size, token)
+                }
+                None => frontend
+                    .visibility
+                    .list(&namespace.id, &filter, size, token),
+            };
+            let (executions, next_page_token) = presented(page)?;
             Ok(ListWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -63,15 +72,15 @@ impl Frontend {
     pub(crate) async fn scan_workflow_executions(
         &self,
         request: ScanWorkflowExecutionsRequest,
+        sorts: bool,
     ) -> Result<ScanWorkflowExecutionsResponse, Status> {
-        let answer = self
-            .list_workflow_executions(ListWorkflowExecutionsRequest {
-                namespace: request.namespace,
-                page_size: request.page_size,
-                next_page_token: request.next_page_token,
-                query: request.query,
-            })
-            .await?;
+        let request = ListWorkflowExecutionsRequest {
+            namespace: request.namespace,
+            page_size: request.page_size,
+            next_page_token: request.next_page_token,
+            query: request.query,
+        };
+        let answer = self.list_workflow_executions(request, sorts).await?;
         Ok(ScanWorkflowExecutionsResponse {
             executions: answer.executions,
             next_page_token: answer.next_page_token,
@@ -181,19 +190,26 @@ impl Frontend {
         size: i32,
         token: &[u8],
     ) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
-        let size = usize::try_from(size)
-            .ok()
-            .filter(|size| (1..=PAGE_SIZE_MAX).contains(size))
-            .unwrap_or(PAGE_SIZE_MAX);
-        let Page {
-            records,
-            next_page_token,
-        } = self
-            .visibility
-            .list(&namespace.id, filter, size, token)
-            .map_err(refusal)?;
-        Ok((records.into_iter().map(shown).collect(), next_page_token))
+        let size = page_size(size);
+        presented(self.visibility.list(&namespace.id, filter, size, token))
     }
+}
+
+fn page_size(asked: i32) -> usize {
+    usize::try_from(asked)
+        .ok()
+        .filter(|size| (1..=PAGE_SIZE_MAX).contains(size))
+        .unwrap_or(PAGE_SIZE_MAX)
+}
+
+fn presented(
+    page: Result<Page, StoreError>,
+) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
+    let page = page.map_err(refusal)?;
+    Ok((
+        page.records.into_iter().map(shown).collect(),
+        page.next_page_token,
+    ))
 }
 
 fn refusal(error: StoreError) -> Refusal {

@@ -55,11 +55,31 @@ macro_rules! workflow_service {
                     .map_err(status)
             }
 
+            async fn list_workflow_executions(
+                &self,
+                request: Request<wf::ListWorkflowExecutionsRequest>,
+            ) -> Result<Response<wf::ListWorkflowExecutionsResponse>, Status> {
+                let sorts = has_feature(&request, ORDER_BY);
+                Frontend::list_workflow_executions(self, request.into_inner(), sorts)
+                    .await
+                    .map(Response::new)
+            }
+
+            async fn scan_workflow_executions(
+                &self,
+                request: Request<wf::ScanWorkflowExecutionsRequest>,
+            ) -> Result<Response<wf::ScanWorkflowExecutionsResponse>, Status> {
+                let sorts = has_feature(&request, ORDER_BY);
+                Frontend::scan_workflow_executions(self, request.into_inner(), sorts)
+                    .await
+                    .map(Response::new)
+            }
+
             async fn get_workflow_execution_history(
                 &self,
                 request: Request<wf::GetWorkflowExecutionHistoryRequest>,
             ) -> Result<Response<wf::GetWorkflowExecutionHistoryResponse>, Status> {
-                let follows_runs = follows_next_run_id(&request);
+                let follows_runs = has_feature(&request, FOLLOWS_NEXT_RUN);
                 let (call, request) = self.admit(request)?;
                 let filter = request.history_event_filter_type();
                 let mut answer = self
@@ -114,8 +134,6 @@ workflow_service! {
         list_namespaces: ListNamespacesRequest => ListNamespacesResponse;
         update_namespace: UpdateNamespaceRequest => UpdateNamespaceResponse;
         deprecate_namespace: DeprecateNamespaceRequest => DeprecateNamespaceResponse;
-        list_workflow_executions: ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse;
-        scan_workflow_executions: ScanWorkflowExecutionsRequest => ScanWorkflowExecutionsResponse;
         count_workflow_executions: CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse;
         list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
         list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
@@ -123,14 +141,16 @@ workflow_service! {
     }
 }
 
-/// Whether the client says that it looks for the next run of a chain itself.
-fn follows_next_run_id<T>(request: &Request<T>) -> bool {
-    let features = request.metadata().get("supported-features");
-    features
-        .and_then(|features| features.to_str().ok())
-        .is_some_and(|features| {
-            features
-                .split(',')
-                .any(|one| one.trim() == "follows-next-run-id")
-        })
+/// The client looks for the next run of a chain itself.
+const FOLLOWS_NEXT_RUN: &str = "follows-next-run-id";
+/// The client means an `ORDER BY` in a list. Without this it is refused, as the reference's SQL stores do.
+const ORDER_BY: &str = "order-by";
+
+/// Whether the client says that it knows about a feature.
+fn has_feature<T>(request: &Request<T>, name: &str) -> bool {
+    let features = request.metadata().get_all("supported-features");
+    let mut features = features
+        .iter()
+        .filter_map(|features| features.to_str().ok());
+    features.any(|features| features.split(',').any(|one| one.trim() == name))
 }

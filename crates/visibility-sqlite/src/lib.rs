@@ -9,6 +9,7 @@
 //! - [`codec`], [`functions`]: the attributes of a run as a blob, and SQL functions that look into it
 //! - [`mod@write`]: how changes are applied
 //! - [`render`], [`plan`], [`read`]: filters as SQL, which index answers them, lists and counts
+//! - [`sorted`]: lists in another order
 
 mod catalog;
 mod codec;
@@ -17,15 +18,19 @@ mod plan;
 mod read;
 mod render;
 mod schema;
+mod sorted;
 mod write;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rusqlite::Connection;
-use steadfast_visibility::{Change, Count, Filter, GroupBy, Page, StoreError, VisibilityStore};
+use steadfast_visibility::{
+    Change, Count, Filter, GroupBy, Page, Sort, StoreError, VisibilityStore,
+};
 
 use catalog::Catalog;
 use write::Writer;
@@ -39,6 +44,8 @@ pub struct SqliteVisibility {
     writer: Mutex<Writer>,
     /// Shared by the writer, which adds to it, and the readers.
     catalog: RwLock<Arc<Catalog>>,
+    /// Names of the indexes that lists in another order need and that are known to be there.
+    sort_indexes: Mutex<BTreeSet<&'static str>>,
     /// None in memory, where the writer's connection is the only one.
     file: Option<File>,
 }
@@ -86,6 +93,7 @@ impl SqliteVisibility {
         let store = Self {
             writer: Mutex::new(Writer::new(connection)),
             catalog: RwLock::new(Arc::new(catalog)),
+            sort_indexes: Mutex::default(),
             file,
         };
         Ok(Opened { store, rebuilt })
@@ -108,6 +116,21 @@ impl SqliteVisibility {
         let result = within_transaction(&connection, read);
         file.return_reader(connection);
         self.examined(result)
+    }
+
+    /// Makes the index that a sort needs, if it is the first of its kind.
+    fn prepare_sort(&self, sort: &Sort) -> Result<(), StoreError> {
+        let Some((name, statement)) = sorted::missing_index(sort) else {
+            return Ok(());
+        };
+        // Under the lock, so that those who ask meanwhile wait for it.
+        let mut known = lock(&self.sort_indexes);
+        if !known.contains(name) {
+            let made = sorted::make_index(lock(&self.writer).connection(), &statement);
+            self.examined(made.map_err(failed))?;
+            known.insert(name);
+        }
+        Ok(())
     }
 
     /// Makes sure that the next open replaces a file that was found damaged.
@@ -217,6 +240,28 @@ impl VisibilityStore for SqliteVisibility {
                 &self.catalog,
                 namespace_id,
                 filter,
+                page_size,
+                token,
+            )
+        })
+    }
+
+    fn list_sorted(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        sort: &Sort,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        self.prepare_sort(sort)?;
+        self.read(|connection| {
+            sorted::list(
+                connection,
+                &self.catalog,
+                namespace_id,
+                filter,
+                sort,
                 page_size,
                 token,
             )

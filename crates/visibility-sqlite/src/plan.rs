@@ -26,6 +26,17 @@ pub(crate) struct Selection {
     parameters: Parameters,
 }
 
+impl Selection {
+    pub(crate) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// What is bound in it, to be followed by more.
+    pub(crate) fn parameters(&self) -> Parameters {
+        self.parameters.clone()
+    }
+}
+
 /// The members of a conjunction, however it is nested.
 fn conjuncts<'a>(filter: &'a Filter, into: &mut Vec<&'a Filter>) {
     match filter {
@@ -43,22 +54,41 @@ impl Renderer<'_> {
     ) -> rusqlite::Result<Option<Selection>> {
         let mut parts = Vec::new();
         conjuncts(filter, &mut parts);
-        let mut best: Option<(i64, Selection)> = None;
-        let selections = parts
-            .into_iter()
-            .filter_map(|part| self.selected_by(part))
-            .take(TRIED_MAX);
-        for selection in selections {
-            let enough = best.as_ref().map_or(SELECTED_MAX, |(count, _)| *count);
-            let sql = format!("SELECT count(*) FROM ({} LIMIT {enough})", selection.sql);
-            let mut statement = connection.prepare_cached(&sql)?;
-            let count: i64 =
-                statement.query_row(&*selection.parameters.values(), |row| row.get(0))?;
-            if count < enough {
-                best = Some((count, selection));
-            }
+        let selections = parts.into_iter().filter_map(|part| self.selected_by(part));
+        best(connection, selections)
+    }
+
+    /// The same for a list in another order, in which the status or the type may select few runs, too.
+    pub(crate) fn selection_for_sort(
+        &self,
+        connection: &Connection,
+        filter: &Filter,
+    ) -> rusqlite::Result<Option<Selection>> {
+        let mut parts = Vec::new();
+        conjuncts(filter, &mut parts);
+        let listed = self.listed(&parts);
+        let selections = parts.iter().filter_map(|part| self.selected_by(part));
+        best(connection, listed.into_iter().chain(selections))
+    }
+
+    /// The runs of the statuses and the type that the filter names, if it names any.
+    fn listed(&self, parts: &[&Filter]) -> Option<Selection> {
+        let mut parameters = Parameters::default();
+        let (statuses, of_type) = (statuses(parts), named_type(parts));
+        if statuses.len() == STATUS_NAMES.len() && of_type.is_none() {
+            return None;
         }
-        Ok(best.map(|(_, selection)| selection))
+        let of_type = of_type.map(|name| format!("type = {} AND ", parameters.bind(name)));
+        let statuses: Vec<_> = statuses.iter().map(ToString::to_string).collect();
+        let condition = format!(
+            "{}status IN ({})",
+            of_type.unwrap_or_default(),
+            statuses.join(", ")
+        );
+        Some(Selection {
+            sql: self.select_runs(&condition),
+            parameters,
+        })
     }
 
     fn selected_by(&self, part: &Filter) -> Option<Selection> {
@@ -253,6 +283,24 @@ impl Renderer<'_> {
         );
         (sql, parameters)
     }
+}
+
+/// The selection of the fewest runs, if there is one that is worth it.
+fn best(
+    connection: &Connection,
+    selections: impl Iterator<Item = Selection>,
+) -> rusqlite::Result<Option<Selection>> {
+    let mut best: Option<(i64, Selection)> = None;
+    for selection in selections.take(TRIED_MAX) {
+        let enough = best.as_ref().map_or(SELECTED_MAX, |(count, _)| *count);
+        let sql = format!("SELECT count(*) FROM ({} LIMIT {enough})", selection.sql);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let count: i64 = statement.query_row(&*selection.parameters.values(), |row| row.get(0))?;
+        if count < enough {
+            best = Some((count, selection));
+        }
+    }
+    Ok(best.map(|(_, selection)| selection))
 }
 
 /// A range of an index on a column; none if the predicate selects no range of it.

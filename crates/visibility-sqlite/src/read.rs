@@ -43,14 +43,9 @@ pub(crate) fn list(
         let selection = renderer.selection(connection, filter)?;
         let (sql, parameters) = renderer.page(selection, filter, after.as_ref(), page_size);
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut ids = statement.query(&*parameters.values())?;
-        let mut fetch = connection.prepare_cached(FETCH)?;
-        let mut records = Vec::new();
-        while let Some(row) = ids.next()? {
-            let id: i64 = row.get(0)?;
-            records.push(fetch.query_row(params![id], |row| record(row, namespace_id, &catalog))?);
-        }
-        Ok(records)
+        let ids = statement.query_map(&*parameters.values(), |row| row.get(0))?;
+        let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+        fetched(connection, &ids, namespace_id, &catalog)
     };
     let records = page().map_err(failed)?;
     let next_page_token = match records.last() {
@@ -61,6 +56,20 @@ pub(crate) fn list(
         records,
         next_page_token,
     })
+}
+
+/// The runs with these numbers.
+pub(crate) fn fetched(
+    connection: &Connection,
+    ids: &[i64],
+    namespace_id: &str,
+    catalog: &Catalog,
+) -> rusqlite::Result<Vec<Record>> {
+    let mut fetch = connection.prepare_cached(FETCH)?;
+    let records = ids
+        .iter()
+        .map(|id| fetch.query_row(params![id], |row| record(row, namespace_id, catalog)));
+    records.collect()
 }
 
 fn record(row: &Row<'_>, namespace_id: &str, catalog: &Catalog) -> rusqlite::Result<Record> {

@@ -16,15 +16,15 @@ use crate::functions::spaced;
 const LISTED_MAX: usize = 8;
 
 /// The parameters of a statement.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Parameters {
-    values: Vec<Box<dyn ToSql>>,
+    values: Vec<Rc<dyn ToSql>>,
 }
 
 impl Parameters {
     /// Binds a value, and says how the statement refers to it.
     pub(crate) fn bind(&mut self, value: impl ToSql + 'static) -> String {
-        self.values.push(Box::new(value));
+        self.values.push(Rc::new(value));
         format!("?{}", self.values.len())
     }
 
@@ -194,7 +194,7 @@ impl Renderer<'_> {
     }
 }
 
-fn system_column(field: SystemField) -> &'static str {
+pub(crate) fn system_column(field: SystemField) -> &'static str {
     const { assert!(Position::OPEN == 9_223_372_036_854_775_807) };
     match field {
         SystemField::WorkflowId => "r.workflow_id",

@@ -3,9 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[allow(
+    dead_code,
+    reason = "the suite of all stores, of which one check is used here"
+)]
+#[path = "../../visibility/tests/common/mod.rs"]
+mod common;
+
 use steadfast_visibility::{
     Attribute, Change, Comparison, Filter, GroupBy, MemoryVisibility, Predicate, Record,
-    SearchAttributeType, SystemField, Value, VisibilityStore,
+    SearchAttributeType, Sort, SystemField, Value, VisibilityStore,
 };
 use steadfast_visibility_sqlite::SqliteVisibility;
 
@@ -282,6 +289,24 @@ fn compare(
         if token.is_empty() {
             break;
         }
+    }
+    let attribute = attribute(random);
+    let sortable = !matches!(
+        attribute.value_type(),
+        SearchAttributeType::Text | SearchAttributeType::KeywordList
+    );
+    if sortable {
+        let sort = Sort {
+            attribute,
+            descending: random.one_in(2),
+        };
+        common::check_order(
+            store,
+            namespace,
+            filter,
+            &sort,
+            &format!("{sort:?} {filter:?}"),
+        );
     }
     for group_by in [
         None,

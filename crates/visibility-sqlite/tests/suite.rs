@@ -7,7 +7,9 @@ mod common;
 
 use std::ops::Deref;
 
-use steadfast_visibility::{Change, Count, Filter, GroupBy, Page, StoreError, VisibilityStore};
+use steadfast_visibility::{
+    Change, Count, Filter, GroupBy, Page, Sort, StoreError, VisibilityStore,
+};
 use steadfast_visibility_sqlite::SqliteVisibility;
 use tempfile::TempDir;
 
@@ -47,6 +49,18 @@ impl VisibilityStore for InFolder {
         token: &[u8],
     ) -> Result<Page, StoreError> {
         self.0.list(namespace_id, filter, page_size, token)
+    }
+
+    fn list_sorted(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        sort: &Sort,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        self.0
+            .list_sorted(namespace_id, filter, sort, page_size, token)
     }
 
     fn count(

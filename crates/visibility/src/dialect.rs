@@ -1,18 +1,19 @@
-//! From text to syntax. All that depends on sqlparser, whose API changes with each release, stands here.
+//! From text to syntax. All that depends on sqlparser, whose API changes with each release, stands here and in [`crate::tree`].
 //!
 //! The parser knows far more SQL than queries may use, so it sees only what is left after three checks of the tokens:
 //! limits of length and nesting, tokens that cannot occur, and words, of which only the few that mean something remain
 //! keywords. The text of errors is the reference's (semantics 9.2 and 9.7), with its positions, which count from a
 //! prefix that it puts before the query.
 
-use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value as Literal};
+use sqlparser::ast::{BinaryOperator, Expr};
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::resolve::QueryError;
-use crate::syntax::{Condition, Operand, Operator, Query};
+use crate::syntax::{Operand, Query};
+use crate::tree::{condition, operand};
 
 /// Terms that may be chained by AND and OR.
 const CHAIN_MAX: usize = 1000;
@@ -25,7 +26,10 @@ const RECURSION_MAX: usize = 8 * NESTING_MAX;
 /// The length of what the reference puts before a query, where its positions begin.
 const PREFIX_LENGTH: usize = 27;
 
-const STARTS_WITH: &str = "starts_with";
+/// The name of the clause in the reference's texts.
+pub(crate) const ORDER_BY: &str = "'ORDER BY' clause";
+
+pub(crate) const STARTS_WITH: &str = "starts_with";
 const NOT_STARTS_WITH: &str = "not starts_with";
 
 /// The words that keep a meaning for sqlparser.
@@ -189,7 +193,7 @@ fn parse_query(parser: &mut Parser<'_>) -> Result<Query, Failure> {
     // Each of these ends what is understood, and refuses the query.
     for (words, clause) in [
         (&["having"][..], "'HAVING' clause"),
-        (&["order", "by"], "'ORDER BY' clause"),
+        (&["order", "by"], ORDER_BY),
         (&["limit"], "'LIMIT' clause"),
     ] {
         let [first, second] = parser.peek_tokens_ref();
@@ -199,6 +203,9 @@ fn parse_query(parser: &mut Parser<'_>) -> Result<Query, Failure> {
             .all(|(token, word)| is_word(token, word))
         {
             query.refused_clause = Some(clause);
+            if take_words(parser, ["order", "by"]) {
+                query.order_by = order(parser).unwrap_or_default();
+            }
             return Ok(query);
         }
     }
@@ -208,6 +215,26 @@ fn parse_query(parser: &mut Parser<'_>) -> Result<Query, Failure> {
         Ok(query)
     } else {
         Err(Failure::Syntax)
+    }
+}
+
+/// What follows an ORDER BY, up to the end.
+fn order(parser: &mut Parser<'_>) -> Result<Vec<(Operand, bool)>, Failure> {
+    let mut order = Vec::new();
+    loop {
+        let by = operand(parser.parse_expr()?);
+        let descends = is_word(parser.peek_token_ref(), "desc");
+        if descends || is_word(parser.peek_token_ref(), "asc") {
+            parser.next_token();
+        }
+        order.push((by, descends));
+        if !parser.consume_token(&Token::Comma) {
+            break;
+        }
+    }
+    match at_end(parser) {
+        true => Ok(order),
+        false => Err(Failure::Syntax),
     }
 }
 
@@ -386,198 +413,6 @@ fn keyword(value: &str, keyword: Keyword) -> Token {
         quote_style: None,
         keyword,
     })
-}
-
-// From sqlparser's tree to ours.
-
-/// Recursive, so its frames are kept small: what is not nested is left to `term`.
-fn condition(expr: Expr) -> Condition {
-    let operator = match &expr {
-        Expr::BinaryOp {
-            op: op @ (BinaryOperator::And | BinaryOperator::Or),
-            ..
-        } => op.clone(),
-        _ => {
-            return match expr {
-                Expr::Nested(inner) => condition(*inner),
-                Expr::UnaryOp {
-                    op: UnaryOperator::Not,
-                    expr,
-                } => Condition::Not(Box::new(condition(*expr))),
-                other => term(other),
-            };
-        }
-    };
-    let mut terms = Vec::new();
-    for term in chain(expr, &operator) {
-        terms.push(condition(term));
-    }
-    if operator == BinaryOperator::And {
-        Condition::And(terms)
-    } else {
-        Condition::Or(terms)
-    }
-}
-
-fn term(expr: Expr) -> Condition {
-    match expr {
-        Expr::BinaryOp { left, op, right } => match comparison(&op) {
-            Some(operator) => Condition::Comparison(operand(*left), operator, operand(*right)),
-            None => Condition::Term(Operand::Other("*sqlparser.BinaryExpr")),
-        },
-        Expr::InList {
-            expr,
-            list,
-            negated,
-        } => {
-            let operator = if negated {
-                Operator::NotIn
-            } else {
-                Operator::In
-            };
-            let list = Operand::List(list.into_iter().map(operand).collect());
-            Condition::Comparison(operand(*expr), operator, list)
-        }
-        Expr::Between {
-            expr,
-            negated,
-            low,
-            high,
-        } => Condition::Range {
-            subject: operand(*expr),
-            negated,
-            low: operand(*low),
-            high: operand(*high),
-        },
-        Expr::IsNull(expr) => Condition::Null {
-            subject: operand(*expr),
-            negated: false,
-        },
-        Expr::IsNotNull(expr) => Condition::Null {
-            subject: operand(*expr),
-            negated: true,
-        },
-        Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsFalse(_) | Expr::IsNotFalse(_) => {
-            Condition::IsOther
-        }
-        Expr::Like {
-            expr,
-            pattern,
-            negated,
-            ..
-        } => {
-            let name = if negated { "not like" } else { "like" };
-            Condition::Comparison(operand(*expr), Operator::Refused(name), operand(*pattern))
-        }
-        Expr::RLike {
-            expr,
-            pattern,
-            negated,
-            ..
-        } => {
-            let name = if negated { "not regexp" } else { "regexp" };
-            Condition::Comparison(operand(*expr), Operator::Refused(name), operand(*pattern))
-        }
-        other => Condition::Term(operand(other)),
-    }
-}
-
-/// The members of a chain of one operator. Such chains lean to the left, one level per term, so they are not walked
-/// by recursion.
-fn chain(mut expr: Expr, operator: &BinaryOperator) -> Vec<Expr> {
-    let mut terms = Vec::new();
-    loop {
-        match expr {
-            Expr::BinaryOp { left, op, right } if op == *operator => {
-                terms.push(*right);
-                expr = *left;
-            }
-            first => {
-                terms.push(first);
-                terms.reverse();
-                return terms;
-            }
-        }
-    }
-}
-
-fn comparison(operator: &BinaryOperator) -> Option<Operator> {
-    Some(match operator {
-        BinaryOperator::Eq => Operator::Equal,
-        BinaryOperator::NotEq => Operator::NotEqual,
-        BinaryOperator::Lt => Operator::Less,
-        BinaryOperator::LtEq => Operator::LessOrEqual,
-        BinaryOperator::Gt => Operator::Greater,
-        BinaryOperator::GtEq => Operator::GreaterOrEqual,
-        BinaryOperator::Spaceship => Operator::Refused("<=>"),
-        BinaryOperator::Custom(name) if name == STARTS_WITH => Operator::StartsWith,
-        BinaryOperator::Custom(_) => Operator::NotStartsWith,
-        _ => return None,
-    })
-}
-
-fn operand(expr: Expr) -> Operand {
-    match expr {
-        Expr::Identifier(name) => Operand::Column(name.value),
-        Expr::Value(value) => literal(value.value),
-        Expr::UnaryOp {
-            op: op @ (UnaryOperator::Minus | UnaryOperator::Plus),
-            expr,
-        } => {
-            let minus = if op == UnaryOperator::Minus { "-" } else { "" };
-            match operand(*expr) {
-                Operand::Int(digits) if !digits.starts_with('-') => {
-                    Operand::Int(format!("{minus}{digits}"))
-                }
-                Operand::Float(digits) if !digits.starts_with('-') => {
-                    Operand::Float(format!("{minus}{digits}"))
-                }
-                _ => Operand::Other("*sqlparser.UnaryExpr"),
-            }
-        }
-        Expr::UnaryOp {
-            op: UnaryOperator::Not,
-            ..
-        } => Operand::Other("*sqlparser.NotExpr"),
-        Expr::UnaryOp { .. } => Operand::Other("*sqlparser.UnaryExpr"),
-        Expr::BinaryOp {
-            op: BinaryOperator::And,
-            ..
-        } => Operand::Other("*sqlparser.AndExpr"),
-        Expr::BinaryOp {
-            op: BinaryOperator::Or,
-            ..
-        } => Operand::Other("*sqlparser.OrExpr"),
-        Expr::BinaryOp { op, .. } if comparison(&op).is_none() => {
-            Operand::Other("*sqlparser.BinaryExpr")
-        }
-        Expr::BinaryOp { .. } | Expr::InList { .. } | Expr::Like { .. } | Expr::RLike { .. } => {
-            Operand::Other("*sqlparser.ComparisonExpr")
-        }
-        Expr::Between { .. } => Operand::Other("*sqlparser.RangeCond"),
-        Expr::IsNull(_) | Expr::IsNotNull(_) => Operand::Other("*sqlparser.IsExpr"),
-        Expr::Nested(_) => Operand::Other("*sqlparser.ParenExpr"),
-        Expr::Tuple(members) => Operand::List(members.into_iter().map(operand).collect()),
-        Expr::Function(_) => Operand::Function,
-        _ => Operand::Other("an unknown expression"),
-    }
-}
-
-fn literal(value: Literal) -> Operand {
-    match value {
-        Literal::Number(digits, _) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Operand::Int(digits)
-        }
-        Literal::Number(digits, _) => Operand::Float(digits),
-        Literal::SingleQuotedString(text) | Literal::DoubleQuotedString(text) => {
-            Operand::String(text)
-        }
-        Literal::Boolean(value) => Operand::Bool(value),
-        Literal::Null => Operand::Other("*sqlparser.NullVal"),
-        Literal::HexStringLiteral(digits) => Operand::Unreadable(format!("0x{digits}")),
-        Literal::Placeholder(_) => Operand::Unreadable(":v1".to_owned()),
-        _ => Operand::Other("an unknown literal"),
-    }
 }
 
 // Errors.

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::attribute::SystemField;
-use crate::filter::{Attribute, Comparison, Filter, Predicate};
-use crate::page::micros;
+use crate::filter::{Attribute, Comparison, Filter, Predicate, Sort};
+use crate::page::{SortKey, micros};
 use crate::record::Record;
 use crate::text::{contains_phrase, tokens};
 use crate::value::Value;
@@ -25,6 +25,18 @@ impl Filter {
             Self::Test(attribute, predicate) => {
                 lookup(record, attribute).map(|value| predicate.holds(&value))
             }
+        }
+    }
+}
+
+impl Sort {
+    /// The value by which a run is sorted, if it has one.
+    pub fn key(&self, record: &Record) -> Option<SortKey> {
+        match lookup(record, &self.attribute)? {
+            Found::String(text) => Some(SortKey::String(text.to_owned())),
+            Found::Int(number) => Some(SortKey::Int(number)),
+            Found::Double(number) => Some(SortKey::Double(number)),
+            Found::List(_) | Found::Text(_) => None,
         }
     }
 }

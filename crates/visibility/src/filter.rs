@@ -61,6 +61,16 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
+/// An order of a list other than the usual one: by the value of one attribute. Runs without a value come last, either
+/// way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sort {
+    /// By whose value; neither a `Text` nor a `KeywordList`.
+    pub attribute: Attribute,
+    /// Greater values first.
+    pub descending: bool,
+}
+
 /// A query of `CountWorkflowExecutions`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CountQuery {

@@ -21,6 +21,7 @@ mod resolve;
 mod store;
 mod syntax;
 mod text;
+mod tree;
 mod typed;
 mod validate;
 mod value;
@@ -29,13 +30,13 @@ pub use attribute::{
     CustomAttributes, PREDEFINED, Predefined, SearchAttributeType, SystemField, is_reserved,
     is_system_or_predefined, predefined, system_attributes,
 };
-pub use filter::{Attribute, Comparison, CountQuery, Filter, GroupBy, Predicate};
+pub use filter::{Attribute, Comparison, CountQuery, Filter, GroupBy, Predicate, Sort};
 pub use literal::{STATUS_NAMES, status_name};
 pub use memory::MemoryVisibility;
-pub use page::Position;
+pub use page::{Position, SortKey, SortedPosition};
 pub use payload::{decode_payload, encode_attributes, encode_payload, group_payload};
 pub use record::{Change, Record};
-pub use resolve::{QueryError, Scope, parse_count, parse_list};
+pub use resolve::{QueryError, Scope, parse_count, parse_list, parse_sorted_list};
 pub use store::{Count, Page, StoreError, VisibilityStore};
 pub use text::{fold, tokens};
 pub use validate::{

@@ -1,13 +1,14 @@
 //! The plainest visibility store: a map of records, searched from end to end. It is the model that others are tested
 //! against, and serves simulations.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::attribute::SearchAttributeType;
-use crate::filter::{Filter, GroupBy};
+use crate::filter::{Filter, GroupBy, Sort};
 use crate::literal::status_name;
-use crate::page::{Position, micros};
+use crate::page::{Position, SortKey, SortedPosition, micros};
 use crate::record::{Change, Record};
 use crate::store::{Count, Page, StoreError, VisibilityStore};
 use crate::value::Value;
@@ -109,6 +110,51 @@ impl VisibilityStore for MemoryVisibility {
         })
     }
 
+    fn list_sorted(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        sort: &Sort,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError> {
+        let place = |token: &[u8]| {
+            let after = SortedPosition::decode(token)?;
+            let tie = Position::decode(&after.tie)?;
+            Some((after.key, tie))
+        };
+        let after = match token {
+            [] => None,
+            token => Some(place(token).ok_or(StoreError::InvalidToken)?),
+        };
+        let state = self.state();
+        let mut found: Vec<_> = state
+            .records
+            .values()
+            .filter(|record| record.namespace_id == namespace_id && filter.matches(record))
+            .map(|record| ((sort.key(record), Position::of(record)), record))
+            .filter(|(place, _)| {
+                let after = after.as_ref();
+                after.is_none_or(|after| sorted(sort, after, place).is_lt())
+            })
+            .collect();
+        found.sort_by(|(one, _), (other, _)| sorted(sort, one, other));
+        found.truncate(page_size);
+        let next_page_token = match found.last() {
+            Some(((key, position), _)) if found.len() == page_size => SortedPosition {
+                key: key.clone(),
+                tie: position.encode(),
+            }
+            .encode(),
+            _ => Vec::new(),
+        };
+        let records = found.into_iter().map(|(_, record)| record.clone());
+        Ok(Page {
+            records: records.collect(),
+            next_page_token,
+        })
+    }
+
     fn count(
         &self,
         namespace_id: &str,
@@ -136,6 +182,27 @@ impl VisibilityStore for MemoryVisibility {
             .collect();
         Ok(Count { total, groups })
     }
+}
+
+/// By the value, runs without one last; equal ones in the usual order.
+fn sorted(
+    sort: &Sort,
+    one: &(Option<SortKey>, Position),
+    other: &(Option<SortKey>, Position),
+) -> Ordering {
+    let by_key = match (&one.0, &other.0) {
+        (Some(one), Some(other)) => {
+            // Values of one attribute are of one type, and numbers that are none are never stored.
+            let order = one.partial_cmp(other).unwrap_or(Ordering::Equal);
+            if sort.descending {
+                order.reverse()
+            } else {
+                order
+            }
+        }
+        (one, other) => one.is_none().cmp(&other.is_none()),
+    };
+    by_key.then_with(|| one.1.order(&other.1))
 }
 
 /// Stores keep microseconds.

@@ -63,6 +63,73 @@ impl Position {
     }
 }
 
+/// The value by which a run is sorted.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub enum SortKey {
+    /// A number, an instant in microseconds, a status, or 1 for true.
+    Int(i64),
+    /// A number that is not whole.
+    Double(f64),
+    /// Compared byte by byte.
+    String(String),
+}
+
+/// The place of a run in a sorted list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SortedPosition {
+    /// Its value; none for runs without one, which are at the end.
+    pub key: Option<SortKey>,
+    /// What tells it from runs with the same value; a store's own affair.
+    pub tie: Vec<u8>,
+}
+
+/// The first byte of a token of a sorted list.
+const SORTED_FORM: u8 = 2;
+
+impl SortedPosition {
+    /// The token of a page that ends here.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut token = vec![SORTED_FORM];
+        let mut put = |kind: u8, key: &[u8]| {
+            token.push(kind);
+            token.extend((key.len() as u64).to_be_bytes());
+            token.extend(key);
+        };
+        match &self.key {
+            None => put(0, &[]),
+            Some(SortKey::Int(number)) => put(1, &number.to_be_bytes()),
+            Some(SortKey::Double(number)) => put(2, &number.to_bits().to_be_bytes()),
+            Some(SortKey::String(text)) => put(3, text.as_bytes()),
+        }
+        token.extend(&self.tie);
+        token
+    }
+
+    /// The place that a token names; none if it is not a token of a sorted list.
+    pub fn decode(token: &[u8]) -> Option<Self> {
+        let rest = token.strip_prefix(&[SORTED_FORM])?;
+        let (kind, rest) = rest.split_first()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+        let (key, tie) = rest.split_at_checked(length)?;
+        let number = || Some(u64::from_be_bytes(key.try_into().ok()?));
+        let key = match kind {
+            0 if key.is_empty() => None,
+            1 => Some(SortKey::Int(number()?.cast_signed())),
+            2 => Some(SortKey::Double(f64::from_bits(number()?))).filter(|key| {
+                // What is no number has no place.
+                key.partial_cmp(key).is_some()
+            }),
+            3 => Some(SortKey::String(str::from_utf8(key).ok()?.to_owned())),
+            _ => return None,
+        };
+        Some(Self {
+            key,
+            tie: tie.to_vec(),
+        })
+    }
+}
+
 /// Nanoseconds cut to microseconds.
 pub(crate) fn micros(nanos: i64) -> i64 {
     nanos.div_euclid(1000)

@@ -1,8 +1,8 @@
 //! From syntax to meaning: names become attributes, literals become values of their types (semantics 9.2 to 9.4).
 
 use crate::attribute::{CustomAttributes, SearchAttributeType, SystemField, predefined};
-use crate::dialect::parse;
-use crate::filter::{Attribute, Comparison, CountQuery, Filter, GroupBy, Predicate};
+use crate::dialect::{ORDER_BY, parse};
+use crate::filter::{Attribute, Comparison, CountQuery, Filter, GroupBy, Predicate, Sort};
 use crate::syntax::{Condition, Operand, Operator, Query};
 use crate::typed::Subject;
 use crate::value::Value;
@@ -36,6 +36,35 @@ pub fn parse_list(
     let resolver = Resolver { custom, scope };
     let filter = resolver.query(query.condition)?;
     Ok(resolver.restrict(filter, false))
+}
+
+/// Understands the query of a list that may end with an `ORDER BY` of one attribute. The reference refuses that on its
+/// SQL stores, and takes it on Elasticsearch if it is configured to; here who asks says that it is meant.
+pub fn parse_sorted_list(
+    query: &str,
+    custom: &CustomAttributes,
+    scope: Scope,
+) -> Result<(Filter, Option<Sort>), QueryError> {
+    let mut query = parse(query)?;
+    if query.refused_clause == Some(ORDER_BY) && !query.order_by.is_empty() {
+        query.refused_clause = None;
+    }
+    refuse_clause(&query)?;
+    if !query.group_by.is_empty() {
+        return Err(unsupported("'GROUP BY' clause"));
+    }
+    let resolver = Resolver { custom, scope };
+    let sort = match &query.order_by[..] {
+        [] => None,
+        [(by, descending)] => Some(resolver.sort(by, *descending)?),
+        _ => {
+            return Err(unsupported(
+                "'ORDER BY' clause supports only a single field",
+            ));
+        }
+    };
+    let filter = resolver.query(query.condition)?;
+    Ok((resolver.restrict(filter, false), sort))
 }
 
 /// Understands the query of a count.
@@ -123,6 +152,21 @@ impl Resolver<'_> {
             Err(unsupported(format_args!(
                 "'GROUP BY' clause is not supported for search attribute {name}"
             )))
+        }
+    }
+
+    fn sort(&self, by: &Operand, descending: bool) -> Result<Sort, QueryError> {
+        let Subject {
+            attribute, name, ..
+        } = self.subject(by)?;
+        match attribute.value_type() {
+            SearchAttributeType::Text | SearchAttributeType::KeywordList => Err(unsupported(
+                format_args!("'ORDER BY' clause is not supported for search attribute {name}"),
+            )),
+            _ => Ok(Sort {
+                attribute,
+                descending,
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a visibility store does.
 
-use crate::filter::{Filter, GroupBy};
+use crate::filter::{Filter, GroupBy, Sort};
 use crate::record::{Change, Record};
 
 /// A store of [`Record`]s. It is a projection: it may lag behind the primary store by milliseconds, and can be lost and
@@ -21,6 +21,17 @@ pub trait VisibilityStore: Send + Sync {
         &self,
         namespace_id: &str,
         filter: &Filter,
+        page_size: usize,
+        token: &[u8],
+    ) -> Result<Page, StoreError>;
+
+    /// The same in another order; runs with an equal value follow each other in an order of the store's own. A token is
+    /// good for the sort that it came from.
+    fn list_sorted(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        sort: &Sort,
         page_size: usize,
         token: &[u8],
     ) -> Result<Page, StoreError>;

@@ -65,7 +65,9 @@ pub(crate) struct Query {
     /// None in a query that is empty, or only a `GROUP BY`.
     pub(crate) condition: Option<Condition>,
     pub(crate) group_by: Vec<Operand>,
-    /// A clause that is always refused, e.g. `ORDER BY`.
+    /// What an `ORDER BY` at the end names, each with whether it descends; empty if that cannot be read either.
+    pub(crate) order_by: Vec<(Operand, bool)>,
+    /// A clause that is refused: an `ORDER BY` unless it was asked for, the others always.
     pub(crate) refused_clause: Option<&'static str>,
 }
 

@@ -5,7 +5,8 @@ pub(crate) mod dataset;
 use std::collections::BTreeSet;
 
 use steadfast_visibility::{
-    Change, Count, Filter, Page, Record, Scope, Value, VisibilityStore, parse_count, parse_list,
+    Change, Count, Filter, Page, Record, Scope, Sort, Value, VisibilityStore, parse_count,
+    parse_list, parse_sorted_list,
 };
 
 use dataset::{NAMESPACE, custom_attributes, fill, keyword, list, run};
@@ -16,6 +17,7 @@ pub(crate) fn check_store<S: VisibilityStore>(new: impl Fn() -> S) {
     check_queries(&new(), include_str!("schedules.txt"), Scope::Schedules);
     check_counts(&new());
     check_pages(&new());
+    check_sorted(&new());
     check_versions_and_deletes(&new());
     check_round_trip(&new());
     check_namespaces(&new());
@@ -171,6 +173,109 @@ fn pages(store: &dyn VisibilityStore, filter: &Filter, page_size: usize) -> Vec<
         if token.is_empty() {
             return records;
         }
+    }
+}
+
+/// In another order: by value, runs without one last, whatever the size of the pages.
+fn check_sorted(store: &dyn VisibilityStore) {
+    fill(store);
+    let sorted = |query: &str| {
+        let custom = custom_attributes();
+        let (filter, sort) = parse_sorted_list(query, &custom, Scope::Workflows).unwrap();
+        (filter, sort.unwrap())
+    };
+    let ids = |query: &str| {
+        let (filter, sort) = sorted(query);
+        let page = store
+            .list_sorted(NAMESPACE, &filter, &sort, 1000, &[])
+            .unwrap();
+        assert!(page.next_page_token.is_empty());
+        let ids = page.records.into_iter().map(|record| record.workflow_id);
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        ids("ORDER BY WorkflowId"),
+        "s w1 w2 w3 w4 w5 w6 w7 w8",
+        "by a field of every run"
+    );
+    assert_eq!(
+        ids("WorkflowId STARTS_WITH 'w' ORDER BY WorkflowId desc"),
+        "w8 w7 w6 w5 w4 w3 w2 w1"
+    );
+    for query in [
+        "ORDER BY StartTime ASC",
+        "ORDER BY `CloseTime` DESC",
+        "ORDER BY CloseTime",
+        "ORDER BY KwA",
+        "ORDER BY KwA DESC",
+        "KwA IS NOT NULL ORDER BY KwA",
+        "ExecutionStatus = 'Running' ORDER BY ExecutionDuration",
+        "WorkflowType = 'wfA' ORDER BY HistoryLength DESC",
+        "ORDER BY ExecutionStatus",
+        "ORDER BY RootWorkflowId",
+        "ORDER BY TemporalNamespaceDivision DESC",
+    ] {
+        let (filter, sort) = sorted(query);
+        check_order(store, NAMESPACE, &filter, &sort, query);
+    }
+    // A token of another order is none.
+    let (filter, sort) = sorted("ORDER BY StartTime");
+    let page = store
+        .list_sorted(NAMESPACE, &filter, &sort, 2, &[])
+        .unwrap();
+    assert!(
+        store
+            .list(NAMESPACE, &filter, 2, &page.next_page_token)
+            .is_err()
+    );
+    let usual = store.list(NAMESPACE, &filter, 2, &[]).unwrap();
+    for token in [&usual.next_page_token[..], b"\x02", b"\x02\x03\xff\xff"] {
+        let found = store.list_sorted(NAMESPACE, &filter, &sort, 2, token);
+        assert!(found.is_err());
+    }
+}
+
+/// The runs of a sorted list are those of the usual one, in order, and pages of any size add up to it.
+pub(crate) fn check_order(
+    store: &dyn VisibilityStore,
+    namespace: &str,
+    filter: &Filter,
+    sort: &Sort,
+    what: &str,
+) {
+    let whole = store
+        .list_sorted(namespace, filter, sort, 1000, &[])
+        .unwrap()
+        .records;
+    let run_ids = |records: &[Record]| -> BTreeSet<String> {
+        records.iter().map(|record| record.run_id.clone()).collect()
+    };
+    let usual = store.list(namespace, filter, 1000, &[]).unwrap().records;
+    assert_eq!(run_ids(&whole), run_ids(&usual), "{what}");
+    for pair in whole.windows(2) {
+        let (one, other) = (sort.key(&pair[0]), sort.key(&pair[1]));
+        let in_order = match (&one, &other) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(one), Some(other)) if sort.descending => one >= other,
+            (Some(one), Some(other)) => one <= other,
+        };
+        assert!(in_order, "{one:?} before {other:?}: {what}");
+    }
+    for page_size in [1, 2, 5] {
+        let (mut found, mut token) = (Vec::new(), Vec::new());
+        loop {
+            let page = store
+                .list_sorted(namespace, filter, sort, page_size, &token)
+                .unwrap();
+            assert!(page.records.len() <= page_size);
+            found.extend(page.records);
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found, whole, "pages of {page_size}: {what}");
     }
 }
 
