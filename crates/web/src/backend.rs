@@ -25,10 +25,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The server takes us for the official UI: it then shows no events that are not written yet.
-const CLIENT: [(&str, &str); 3] = [
+const CLIENT: [(&str, &str); 4] = [
     ("client-name", "temporal-ui"),
     ("client-version", "2.53.1"),
     ("caller-type", "operator"),
+    // Lists are sorted by any column, for any client that asks so.
+    ("supported-features", "order-by"),
 ];
 /// What is passed on from the request of the caller, for their rights to apply.
 const PASSED_ON: [&str; 2] = ["authorization", "authorization-extras"];
@@ -84,6 +86,11 @@ impl Backend {
     /// OperatorService.
     pub fn operator(&self) -> OperatorServiceClient<Self> {
         OperatorServiceClient::new(self.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// Who the caller is, as their request says it.
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        self.headers.get("authorization")
     }
 
     /// What tells callers with different rights apart; the same for the same rights.

@@ -194,8 +194,8 @@ fn word(action: &str) -> Result<&'static str, PageError> {
 fn affected(action: &str, query: &str, now: &str) -> String {
     let query = Query::parse(query).and(&format!("StartTime <= {}", quoted(now)));
     match action {
-        "delete" => query.text(),
-        _ => query.and("ExecutionStatus = \"Running\"").text(),
+        "delete" => query.condition(),
+        _ => query.and("ExecutionStatus = \"Running\"").condition(),
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) async fn by_status(
 ) -> Result<(i64, Vec<(String, i64)>), PageError> {
     let request = CountWorkflowExecutionsRequest {
         namespace: namespace.to_owned(),
-        query: format!("{} GROUP BY ExecutionStatus", query.text()),
+        query: format!("{} GROUP BY ExecutionStatus", query.condition()),
     };
     let answer = backend
         .workflow()

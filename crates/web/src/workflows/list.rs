@@ -8,7 +8,7 @@ use steadfast_protocol::operatorservice::ListSearchAttributesRequest;
 use steadfast_protocol::workflow::WorkflowExecutionInfo;
 use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
 
-use super::columns::{self, Column};
+use super::columns::{self, Column, Heading};
 use super::counts::Counts;
 use super::live::{self, NewRows};
 use super::query::{OPERATORS, Query, condition, quoted};
@@ -33,6 +33,8 @@ struct ListPage {
     shell: Shell,
     /// What the query is, as text.
     query: String,
+    /// The same list in a terminal.
+    command: String,
     /// Why the server does not take it.
     objection: Option<String>,
     chips: Vec<FilterChip>,
@@ -41,7 +43,7 @@ struct ListPage {
     counts: Option<Counts>,
     new_rows: NewRows,
     attributes: Vec<Attribute>,
-    columns: Vec<Column>,
+    headings: Vec<Heading>,
     all_columns: Vec<Column>,
     rows: Vec<Row>,
     views: Vec<ViewLink>,
@@ -151,12 +153,16 @@ pub(super) async fn show(
         chips: chips(&query, link),
         quick: quick(&visit, &query, link),
         counts: counts.ok(),
-        new_rows: NewRows::none(),
+        new_rows: NewRows::none(&query),
         all_columns: columns::all(&visit.params, &names),
-        columns,
+        headings: columns
+            .iter()
+            .map(|column| Heading::of(column, &query, &attributes, link))
+            .collect(),
         views: view_links(&visit, &namespace, views.unwrap_or_default(), &lasting),
         view: lasting.query(),
         kept: lasting.without("query"),
+        command: command(&shell, &query),
         query: query.text(),
         number: pages.number,
         first: pages.first,
@@ -173,6 +179,18 @@ pub(super) async fn show(
         true => (StatusCode::BAD_REQUEST, page).into_response(),
         false => page,
     })
+}
+
+/// What the CLI lists with the same query; it knows no order but the usual one.
+fn command(shell: &Shell, query: &Query) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let (address, namespace) = (quoted(&shell.grpc_address), quoted(&shell.namespace));
+    let condition = query.condition();
+    let query = match condition.as_str() {
+        "" => String::new(),
+        condition => format!(" --query {}", quoted(condition)),
+    };
+    format!("temporal workflow list --address {address} --namespace {namespace}{query}")
 }
 
 /// The list that another query makes, with columns and size as they are.

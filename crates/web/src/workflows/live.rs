@@ -11,7 +11,7 @@ use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
 use super::columns;
 use super::counts::{self, Counts};
 use super::list;
-use super::query::{Query, quoted};
+use super::query::{Order, Query, quoted};
 use super::row::Row;
 use crate::failure::PageError;
 use crate::live::{Fragment, stream};
@@ -27,16 +27,26 @@ const ROWS_MAX: usize = 200;
 pub(super) struct NewRows {
     count: String,
     url: String,
+    /// How the list is sorted, in words.
+    order: String,
 }
 
 impl HtmlSafe for NewRows {}
 
 impl NewRows {
     /// None, as when the page is made.
-    pub(super) fn none() -> Self {
+    pub(super) fn none(query: &Query) -> Self {
+        let order = match query.order() {
+            None => "Open runs first, then those that closed last.".to_owned(),
+            Some(Order { by, descending }) => {
+                let first = if *descending { "greatest" } else { "least" };
+                format!("By {by}, the {first} first.")
+            }
+        };
         Self {
             count: String::new(),
             url: String::new(),
+            order,
         }
     }
 }
@@ -67,17 +77,18 @@ async fn fragments(visit: Visit, namespace: String) -> Result<Vec<Fragment>, Pag
     let list = visit.links.workflows(&namespace);
     let link = |query: &Query| list.clone() + &base.with("query", &query.text()).query();
     let since = format!("StartTime > {}", quoted(visit.params.text("since")));
-    let newer = query.and(&since).text();
+    let newer = query.and(&since).condition();
     let (counts, newer, found) = tokio::join!(
         Counts::of(&visit, &namespace, &query, link),
         counts::of(&visit.backend, &namespace, &newer),
         rows(&visit, &namespace),
     );
     let new_rows = match newer? {
-        0 => NewRows::none(),
+        0 => NewRows::none(&query),
         count => NewRows {
             count: counts::grouped(count),
             url: link(&query),
+            ..NewRows::none(&query)
         },
     };
     let mut fragments = vec![

@@ -1,17 +1,30 @@
-//! The raw query and the filter chips, which are the same thing: a chip is a part of the query between two ANDs.
+//! The raw query, the filter chips and the order of columns, which are the same thing: a chip is a part of the query
+//! between two ANDs, the order what its ORDER BY says.
 
-/// A query as the parts that must all hold, each in its own words.
+/// A query as the parts that must all hold, each in its own words, and the order of what it finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     parts: Vec<String>,
+    order: Option<Order>,
+}
+
+/// By the value of which attribute a list is sorted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) by: String,
+    pub(crate) descending: bool,
 }
 
 impl Query {
     /// Reads a query. What has an OR on its outermost level is one part.
     pub(crate) fn parse(text: &str) -> Self {
+        let (text, order) = match ordered(text) {
+            Some((condition, order)) => (condition, Some(order)),
+            None => (text, None),
+        };
         let mut parts = split(text).unwrap_or_else(|| vec![format!("({})", text.trim())]);
         parts.retain(|part| !part.is_empty());
-        Self { parts }
+        Self { parts, order }
     }
 
     pub(crate) fn parts(&self) -> &[String] {
@@ -20,7 +33,34 @@ impl Query {
 
     /// As text again.
     pub(crate) fn text(&self) -> String {
+        let mut text = self.condition();
+        if let Some(order) = &self.order {
+            let by = name(&order.by).unwrap_or_default();
+            let space = if text.is_empty() { "" } else { " " };
+            let descending = if order.descending { " DESC" } else { "" };
+            text += &format!("{space}ORDER BY {by}{descending}");
+        }
+        text
+    }
+
+    /// The condition alone, as counts and what is done with many take it.
+    pub(crate) fn condition(&self) -> String {
         self.parts.join(" AND ")
+    }
+
+    /// How the list is sorted, if not as usual.
+    pub(crate) fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
+    }
+
+    /// In another order, or in the usual one. What is no name of an attribute changes nothing.
+    #[must_use]
+    pub(crate) fn sorted(&self, order: Option<Order>) -> Self {
+        let order = order.filter(|order| name(&order.by).is_some());
+        Self {
+            parts: self.parts.clone(),
+            order,
+        }
     }
 
     /// With one more part; nothing changes if it is there already.
@@ -51,6 +91,7 @@ impl Query {
         let about = |part: &&String| attribute(part) != Some(name);
         Self {
             parts: self.parts.iter().filter(about).cloned().collect(),
+            order: self.order.clone(),
         }
     }
 
@@ -70,14 +111,7 @@ impl Query {
 
 /// A condition in the language of queries. `kind` is the type of the attribute; none if what is typed does not suit it.
 pub(crate) fn condition(name: &str, operator: &str, value: &str, kind: &str) -> Option<String> {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let name = match plain && !name.is_empty() {
-        true => name.to_owned(),
-        false if name.is_empty() || name.contains('`') => return None,
-        false => format!("`{name}`"),
-    };
+    let name = self::name(name)?;
     let literal = |value: &str| {
         let value = value.trim();
         match kind {
@@ -102,6 +136,58 @@ pub(crate) fn condition(name: &str, operator: &str, value: &str, kind: &str) -> 
         }
         _ => None,
     }
+}
+
+/// The name of an attribute in the language; none for what cannot be one.
+fn name(name: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match name.bytes().all(plain) {
+        _ if name.is_empty() || name.contains('`') => None,
+        true => Some(name.to_owned()),
+        false => Some(format!("`{name}`")),
+    }
+}
+
+/// The condition before an ORDER BY, and the one attribute that it names.
+fn ordered(text: &str) -> Option<(&str, Order)> {
+    let bytes = text.as_bytes();
+    let (mut at, mut start) = (0, None);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\'' | b'"' | b'`' => at = after_quote(bytes, at),
+            _ if is_word(byte) => {
+                let end = word_end(bytes, at);
+                if text[at..end].eq_ignore_ascii_case("order") {
+                    start = Some((at, end));
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let (start, end) = start?;
+    let rest = text[end..].trim();
+    let (word, by) = rest.split_once(char::is_whitespace)?;
+    if !word.eq_ignore_ascii_case("by") {
+        return None;
+    }
+    let by = by.trim();
+    let (by, rest) = match by.strip_prefix('`') {
+        Some(quoted) => quoted.split_once('`')?,
+        None => by.split_at(word_end(by.as_bytes(), 0)),
+    };
+    let descending = match rest.trim().to_ascii_lowercase().as_str() {
+        "" | "asc" => false,
+        "desc" => true,
+        _ => return None,
+    };
+    name(by)?;
+    let order = Order {
+        by: by.to_owned(),
+        descending,
+    };
+    Some((&text[..start], order))
 }
 
 /// The operators of the filter form, with their words.
@@ -181,7 +267,7 @@ fn split(text: &str) -> Option<Vec<String>> {
                 start = at + 1;
             }
             _ if is_word(byte) => {
-                let end = (at..).find(|&end| !bytes.get(end).is_some_and(|&byte| is_word(byte)))?;
+                let end = word_end(bytes, at);
                 match text[at..end].to_ascii_uppercase().as_str() {
                     "OR" | "GROUP" | "ORDER" => return None,
                     "BETWEEN" => between = true,
@@ -215,6 +301,12 @@ fn after_quote(bytes: &[u8], start: usize) -> usize {
         at += 1;
     }
     bytes.len()
+}
+
+/// Where the word that begins there ends.
+fn word_end(bytes: &[u8], start: usize) -> usize {
+    let ends = |at: &usize| !bytes.get(*at).is_some_and(|&byte| is_word(byte));
+    (start..).find(ends).unwrap_or(bytes.len())
 }
 
 fn is_word(byte: u8) -> bool {
@@ -278,6 +370,33 @@ mod tests {
             Query::parse("A=1 OR B=2").and("C=3").text(),
             "(A=1 OR B=2) AND C=3"
         );
+    }
+
+    #[test]
+    fn the_order_is_a_part_of_the_query() {
+        let query = Query::parse("A = 'x ORDER BY y' AND B = 1 order by `Kw-C`  desc ");
+        let order = Order {
+            by: "Kw-C".to_owned(),
+            descending: true,
+        };
+        assert_eq!(query.order(), Some(&order));
+        assert_eq!(query.condition(), "A = 'x ORDER BY y' AND B = 1");
+        let text = "A = 'x ORDER BY y' AND B = 1 ORDER BY `Kw-C` DESC";
+        assert_eq!(query.text(), text);
+        assert_eq!(Query::parse(text), query);
+        assert_eq!(query.without(0).text(), "B = 1 ORDER BY `Kw-C` DESC");
+        assert_eq!(query.sorted(None).text(), query.condition());
+        assert_eq!(Query::parse("ORDER BY A").text(), "ORDER BY A");
+        assert_eq!(Query::parse("ORDER BY A").condition(), "");
+        // What the server is to explain stays as it is.
+        for odd in [
+            "ORDER BY",
+            "ORDER BY A, B",
+            "ORDER BY A LIMIT 1",
+            "ORDER BY ``",
+        ] {
+            assert_eq!(Query::parse(odd).text(), format!("({odd})"), "{odd}");
+        }
     }
 
     #[test]
