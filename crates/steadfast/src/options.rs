@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use steadfast_visibility::SearchAttributeType;
+use steadfast_web::payload::codec::{Asked, CodecOptions, Endpoint};
 
 /// The UI is this far above the gRPC port where no other one is given.
 const UI_PORT_OFFSET: u16 = 1000;
@@ -84,6 +85,16 @@ struct CommonOptions {
         hide_default_value = true
     )]
     ui_public_path: String,
+    /// Codec server through which the UI shows payloads: https, or http on this machine. May be repeated: the first one is
+    /// asked unless the viewer picks another, and no other ever is.
+    #[arg(long, value_name = "URL", value_parser = codec_endpoint)]
+    ui_codec_endpoint: Vec<String>,
+    /// Who asks the codec server.
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = CodecAskedBy::Server)]
+    ui_codec_asked_by: CodecAskedBy,
+    /// Pass the viewer's authorization on to the codec server (by the browser: the cookies of its site).
+    #[arg(long)]
+    ui_codec_pass_credentials: bool,
     /// Port for Prometheus metrics [default: none].
     #[arg(long, value_name = "PORT")]
     metrics_port: Option<u16>,
@@ -99,6 +110,13 @@ struct CommonOptions {
     /// How it is logged.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+}
+
+/// Who asks the codec server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CodecAskedBy {
+    Server,
+    Browser,
 }
 
 /// What is logged: this and what is worse.
@@ -133,6 +151,8 @@ pub(crate) struct Settings {
     pub ui_port: Option<u16>,
     /// Path under which the UI is shown; empty for the root.
     pub ui_public_path: String,
+    /// How the UI has payloads decoded.
+    pub ui_codec: CodecOptions,
     /// None for no metrics.
     pub metrics_port: Option<u16>,
     /// To be created where missing.
@@ -185,6 +205,14 @@ impl CommonOptions {
             ui_ip: self.ui_ip.unwrap_or(self.ip),
             ui_port: Some(ui_port),
             ui_public_path: self.ui_public_path,
+            ui_codec: CodecOptions {
+                endpoints: self.ui_codec_endpoint,
+                asked: match self.ui_codec_asked_by {
+                    CodecAskedBy::Server => Asked::ByServer,
+                    CodecAskedBy::Browser => Asked::ByBrowser,
+                },
+                pass_credentials: self.ui_codec_pass_credentials,
+            },
             metrics_port: self.metrics_port,
             namespaces,
             search_attributes: self.search_attribute,
@@ -205,6 +233,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+fn codec_endpoint(text: &str) -> Result<String, String> {
+    match Endpoint::new(text) {
+        Ok(endpoint) => Ok(endpoint.url().to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -264,6 +299,23 @@ mod tests {
     }
 
     #[test]
+    fn codecs_are_a_list() {
+        let settings = parse(
+            "server start-dev --ui-codec-endpoint https://a.example/x/ --ui-codec-endpoint http://localhost:8081 \
+             --ui-codec-asked-by browser",
+        );
+        let codec = settings.unwrap().ui_codec;
+        assert_eq!(
+            codec.endpoints,
+            ["https://a.example/x", "http://localhost:8081"]
+        );
+        assert_eq!(
+            (codec.asked, codec.pass_credentials),
+            (Asked::ByBrowser, false)
+        );
+    }
+
+    #[test]
     fn wrong_flags_are_refused() {
         for wrong in [
             "server start --headless",
@@ -272,6 +324,8 @@ mod tests {
             "server start-dev --search-attribute Size",
             "server start-dev --search-attribute Size=Long",
             "server start-dev --log-level loud",
+            "server start --ui-codec-endpoint http://codec.example",
+            "server start --ui-codec-asked-by nobody",
             "server stop",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");

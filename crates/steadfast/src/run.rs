@@ -162,9 +162,9 @@ impl Ports {
     fn pages(&self, settings: &Settings) -> Pages {
         let options = steadfast_web::Options {
             base_path: settings.ui_public_path.clone(),
+            codec: settings.ui_codec.clone(),
             grpc_address: at(&self.grpc),
             version: STEADFAST_VERSION.to_owned(),
-            ..steadfast_web::Options::default()
         };
         Box::new(|door| steadfast_web::router(door, options))
     }

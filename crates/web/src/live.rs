@@ -109,7 +109,8 @@ impl Streams {
     {
         let mut key = visit.here(&visit.params).into_bytes();
         key.push(b'\n');
-        key.extend(format!("{} {}\n", visit.clock.zone(), visit.roomy).bytes());
+        let view = format!("{} {} {:?}\n", visit.clock.zone(), visit.roomy, visit.codec);
+        key.extend(view.bytes());
         key.extend(visit.backend.caller());
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let viewers: usize = pages.values().map(watch::Sender::receiver_count).sum();

@@ -1,4 +1,4 @@
-//! How pages are shown: theme, density, time zone. Kept in cookies of the browser.
+//! How pages are shown: theme, density, time zone, codec. Kept in cookies of the browser.
 
 use askama::Template;
 use axum::Router;
@@ -13,13 +13,14 @@ use crate::failure::PageError;
 use crate::form::{Form, see};
 use crate::link::Links;
 use crate::params::{Params, encode};
+use crate::payload::codec::NO_CODEC;
 use crate::shell::{Section, Shell};
 use crate::visit::{Visit, page};
 
 const A_YEAR_S: u32 = 365 * 24 * 3600;
 
 /// The choices, each a cookie.
-const CHOICES: [&str; 3] = ["theme", "density", "zone"];
+const CHOICES: [&str; 4] = ["theme", "density", "zone", "codec"];
 
 #[derive(Template)]
 #[template(path = "settings.html")]
@@ -27,6 +28,8 @@ struct SettingsPage {
     shell: Shell,
     back: String,
     zones: Vec<String>,
+    /// Codecs that may be asked: URL, name, and whether it is the one that is.
+    codecs: Vec<(String, String, bool)>,
 }
 
 pub(crate) fn routes() -> Router<App> {
@@ -51,6 +54,7 @@ async fn show(visit: Visit) -> Result<Response, PageError> {
     page(&SettingsPage {
         back: visit.params.text("back").to_owned(),
         zones,
+        codecs: codecs(&visit),
         shell: visit.shell(None, Section::None, "Settings").await,
     })
 }
@@ -66,11 +70,37 @@ async fn choose(visit: Visit, Form(form): Form) -> Result<Response, PageError> {
                 "There is no time zone named {value}."
             )));
         }
+        if name == "codec" && !codecs(&visit).iter().any(|(url, ..)| url == value) {
+            return Err(PageError::invalid(format!("{value} may not be asked.")));
+        }
         if let Ok(cookie) = HeaderValue::try_from(cookie(&visit.links, name, value)) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
     Ok(response.into_response())
+}
+
+/// What the viewer can choose from; nothing where no codec is known.
+fn codecs(visit: &Visit) -> Vec<(String, String, bool)> {
+    let Some(codec) = visit
+        .app
+        .codec
+        .as_ref()
+        .filter(|codec| !codec.endpoints().is_empty())
+    else {
+        return Vec::new();
+    };
+    let asked = codec.endpoint(visit.codec.as_deref());
+    let urls = codec.endpoints().iter().map(|one| {
+        let url = one.url().to_owned();
+        (url.clone(), url, asked == Some(one))
+    });
+    let none = (
+        NO_CODEC.to_owned(),
+        "None: as they are stored".to_owned(),
+        asked.is_none(),
+    );
+    urls.chain([none]).collect()
 }
 
 /// The page to come back to, if it is one of this UI.

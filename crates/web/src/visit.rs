@@ -35,6 +35,8 @@ pub struct Visit {
     pub theme: Theme,
     /// Whether rows are far apart.
     pub roomy: bool,
+    /// The codec that the visitor chose: its URL, or [`NO_CODEC`](crate::payload::codec::NO_CODEC).
+    pub codec: Option<String>,
     /// The namespace that was looked at last.
     pub last_namespace: Option<String>,
     pub(crate) csrf: String,
@@ -53,6 +55,7 @@ impl Visit {
             clock: Clock::now(cookie("zone")),
             theme: Theme::of_name(cookie("theme").unwrap_or_default()),
             roomy: cookie("density") == Some("roomy"),
+            codec: cookie("codec").map(str::to_owned),
             last_namespace: cookie("namespace")
                 .map(str::to_owned)
                 .filter(|name| !name.is_empty()),

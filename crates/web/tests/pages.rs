@@ -12,7 +12,9 @@ use axum::body::Body;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{Request, StatusCode};
-use support::{ask, get, pages, segment};
+use steadfast_web::Options;
+use steadfast_web::payload::codec::CodecOptions;
+use support::{ask, get, pages, pages_with, segment};
 
 /// Pages under a namespace of that name.
 fn urls(name: &str) -> Vec<String> {
@@ -306,6 +308,61 @@ async fn filters_are_taken_into_the_query() {
         headers["location"],
         "/namespaces/n/workflows?col=Type&query=A%3D1%20AND%20KwA%20STARTS_WITH%20%22x%5C%22y%22"
     );
+}
+
+#[tokio::test]
+async fn the_order_of_a_list_stands_in_its_query() {
+    let pages = pages("n", "");
+    let url = "/namespaces/n/workflows?query=A%3D1%20ORDER%20BY%20StartTime%20DESC";
+    let (status, _, html) = get(&pages, url).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(html.contains("<th scope=\"col\" aria-sort=\"descending\"><a class=\"sort\""));
+    assert_eq!(html.matches("aria-sort").count(), 1);
+    assert!(html.contains("value=\"A=1 ORDER BY StartTime DESC\""));
+    assert!(html.contains("By StartTime, the greatest first."));
+    // Filters keep the order; what is done with many at once has none.
+    let chip = "query=ExecutionStatus%20%3D%20%22Failed%22%20ORDER%20BY%20StartTime%20DESC";
+    assert!(
+        html.contains(&format!("A%3D1%20AND%20{}", &chip["query=".len()..])),
+        "{html}"
+    );
+    let bulk = "/namespaces/n/workflows-bulk?all=signal&query=A%3D1%20ORDER%20BY%20StartTime";
+    let (_, _, html) = get(&pages, bulk).await;
+    assert!(
+        html.contains("A=1 AND StartTime") && !html.contains("ORDER BY"),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn only_configured_codecs_can_be_chosen() {
+    let codec = CodecOptions {
+        endpoints: vec![
+            "http://localhost:1/c".to_owned(),
+            "https://codec.example".to_owned(),
+        ],
+        ..CodecOptions::default()
+    };
+    let options = Options {
+        codec,
+        ..Options::default()
+    };
+    let pages = pages_with("n", options);
+    let (_, _, html) = get(&pages, "/settings").await;
+    assert!(html.contains("value=\"http://localhost:1/c\" checked"));
+    assert!(html.contains("value=\"https://codec.example\">") && html.contains("value=\"none\">"));
+    for (codec, expected) in [
+        ("https%3A%2F%2Fcodec.example", StatusCode::SEE_OTHER),
+        ("none", StatusCode::SEE_OTHER),
+        ("https%3A%2F%2Fevil.example", StatusCode::BAD_REQUEST),
+    ] {
+        let body = Body::from(format!("codec={codec}&csrf={TOKEN}"));
+        let (status, ..) = ask(&pages, form("/settings").body(body).unwrap()).await;
+        assert_eq!(status, expected, "{codec}");
+    }
+    let request = Request::get("/settings").header("cookie", "codec=none");
+    let (_, _, html) = ask(&pages, request.body(Body::empty()).unwrap()).await;
+    assert!(html.contains("value=\"none\" checked"));
 }
 
 #[tokio::test]

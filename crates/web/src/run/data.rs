@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::HeaderMap;
 use steadfast_protocol::workflowservice::DescribeWorkflowExecutionResponse;
 
 use super::head::{self, Head};
@@ -30,16 +29,12 @@ struct Data {
     attributes: Vec<Attribute>,
 }
 
-pub(super) async fn show(
-    Path(path): RunPath,
-    visit: Visit,
-    headers: HeaderMap,
-) -> Result<Response, PageError> {
+pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let loaded = load(&visit, named(path)).await?;
     let name = "temporal.api.workflowservice.v1.DescribeWorkflowExecutionResponse";
     let namespace = loaded.name.namespace.clone();
     let description = loaded.description.clone();
-    let (description, problem) = readable(&visit, &headers, &namespace, name, description).await;
+    let (description, problem) = readable(&visit, &namespace, name, description).await;
     let DescribeWorkflowExecutionResponse {
         execution_config: config,
         workflow_execution_info: info,

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::HeaderMap;
 use steadfast_protocol::history::HistoryEvent;
 
 use super::head::{self, Head};
@@ -53,14 +52,13 @@ struct EventPage {
 pub(super) async fn show(
     Path((namespace, workflow_id, run_id, event)): Path<(String, String, String, String)>,
     visit: Visit,
-    headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let loaded = load(&visit, named((namespace, workflow_id, run_id))).await?;
     let id = event_id(&loaded, &event)?;
     let last = loaded.index.last_event();
     let found = read(&visit, &loaded, id).await?;
     let name = "temporal.api.history.v1.HistoryEvent";
-    let (found, problem) = readable(&visit, &headers, &loaded.name.namespace, name, found).await;
+    let (found, problem) = readable(&visit, &loaded.name.namespace, name, found).await;
     let mut head = Head::new(&visit, &loaded, "history");
     head.codec_problem = problem;
     let groups = loaded.groups();

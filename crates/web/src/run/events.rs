@@ -3,10 +3,10 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use steadfast_protocol::history::HistoryEvent;
+use steadfast_protocol::history::{History, HistoryEvent};
 
 use super::head::{self, Head};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load, readable};
 use super::{RunPath, named};
 use crate::failure::PageError;
 use crate::history::brief::brief;
@@ -68,6 +68,8 @@ struct Window {
     text: String,
     /// What was looked through.
     note: String,
+    /// Why payloads are not decoded.
+    codec_problem: String,
     first: Option<String>,
     previous: Option<String>,
     next: Option<String>,
@@ -99,8 +101,9 @@ struct WindowFragment {
 
 pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let loaded = load(&visit, named(path)).await?;
-    let head = Head::new(&visit, &loaded, "history");
+    let mut head = Head::new(&visit, &loaded, "history");
     let window = Window::read(&visit, &loaded, &head).await?;
+    head.codec_problem.clone_from(&window.codec_problem);
     let wanted = wanted(&visit.params);
     let here = head.page("history");
     let params = visit
@@ -200,6 +203,7 @@ impl Window {
             steps: Vec::new(),
             text: String::new(),
             note: String::new(),
+            codec_problem: String::new(),
             first: None,
             previous: None,
             next: None,
@@ -234,6 +238,11 @@ impl Window {
             (None, true) => last,
         };
         let (events, reached) = find(visit, loaded, &wanted, begin, window.newest_first).await?;
+        let name = "temporal.api.history.v1.History";
+        let (history, problem) =
+            readable(visit, &loaded.name.namespace, name, History::from(events)).await;
+        let events = history.events;
+        window.codec_problem = problem;
         let (step, edge) = match window.newest_first {
             false => (1, last),
             true => (-1, 1),

@@ -186,15 +186,38 @@ impl Head {
             .event(&name.namespace, &name.workflow_id, &name.run_id, *event_id)
     }
 
-    /// What shows the run in a terminal.
-    pub(super) fn show_command(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        format!(
-            "temporal workflow show --namespace {} --workflow-id {} --run-id {}",
-            quoted(&self.name.namespace),
-            quoted(&self.name.workflow_id),
-            quoted(&self.name.run_id)
-        )
+    /// What the copy menu offers besides ids: a name, and the text.
+    pub(super) fn copies(&self, address: &str) -> Vec<(&'static str, String)> {
+        let command = |verb: &str, more: &str| {
+            format!(
+                "temporal workflow {verb} --address {} --namespace {} --workflow-id {} --run-id {}{more}",
+                quoted(address),
+                quoted(&self.name.namespace),
+                quoted(&self.name.workflow_id),
+                quoted(&self.name.run_id)
+            )
+        };
+        let mut copies = vec![
+            ("CLI: describe", command("describe", "")),
+            ("CLI: history as JSON", command("show", " --output json")),
+            ("CLI: call stack", command("stack", "")),
+        ];
+        if self.is_open {
+            copies.push((
+                "CLI: signal",
+                command("signal", " --name NAME --input '{}'"),
+            ));
+            copies.push(("CLI: cancel", command("cancel", "")));
+            copies.push(("CLI: terminate", command("terminate", " --reason ''")));
+        }
+        copies.push((
+            "Query of the list",
+            format!(
+                "WorkflowId = {}",
+                crate::workflows::query::quoted(&self.name.workflow_id)
+            ),
+        ));
+        copies
     }
 
     fn add_facts(&mut self, loaded: &Loaded) {
@@ -338,6 +361,11 @@ impl Head {
             })
             .collect();
     }
+}
+
+/// As one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn notice(done: &str) -> &'static str {

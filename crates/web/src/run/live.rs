@@ -21,7 +21,7 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
         let run = run.clone();
         async move {
             let page = visit.params.text("page").to_owned();
-            let loaded = load(&visit, run).await?;
+            let mut loaded = load(&visit, run).await?;
             let head = Head::new(&visit, &loaded, &page);
             let shell = head::shell(&visit, &loaded, &page).await;
             let mut fragments = head.fragments(&shell)?;
@@ -34,7 +34,7 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
                     fragments.extend(events::fragments(&visit, &loaded, &shell, &head).await?);
                 }
                 "pending-activities" => {
-                    fragments.extend(pending::fragments(&visit, &loaded, &shell, &head)?);
+                    fragments.extend(pending::fragments(&visit, &mut loaded, &shell, &head).await?);
                 }
                 _ => {}
             }

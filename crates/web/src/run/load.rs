@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use prost::Message;
 use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::TaskQueueType;
@@ -152,7 +151,6 @@ async fn pollers(
 /// A message with its payloads as a codec reads them, and what went wrong if it could not.
 pub(super) async fn readable<M: Message + Default + Clone>(
     visit: &Visit,
-    headers: &HeaderMap,
     namespace: &str,
     message_name: &str,
     message: M,
@@ -165,13 +163,13 @@ pub(super) async fn readable<M: Message + Default + Clone>(
     else {
         return (message, String::new());
     };
-    let Some(endpoint) = codec.endpoint(None) else {
+    let Some(endpoint) = codec.endpoint(visit.codec.as_deref()) else {
         return (message, String::new());
     };
     let Some(mut reflected) = reflect(message_name, &message) else {
         return (message, String::new());
     };
-    let who = headers.get(AUTHORIZATION);
+    let who = visit.backend.authorization();
     match codec
         .decode_inside(endpoint, namespace, who, &mut reflected)
         .await

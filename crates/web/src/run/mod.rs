@@ -65,7 +65,7 @@ pub(crate) fn routes() -> Router<App> {
 /// The codec that the browser is to ask.
 fn browser_codec(visit: &Visit) -> Option<(&Codec, &Endpoint)> {
     let codec = visit.app.codec.as_deref()?;
-    let endpoint = codec.endpoint(None)?;
+    let endpoint = codec.endpoint(visit.codec.as_deref())?;
     (codec.asked() == Asked::ByBrowser).then_some((codec, endpoint))
 }
 

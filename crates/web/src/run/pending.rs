@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::HeaderMap;
 use steadfast_protocol::enums::{
     ParentClosePolicy, PendingActivityState, PendingWorkflowTaskState,
 };
@@ -99,17 +98,9 @@ struct PendingFragment<'a> {
     pending: Pending,
 }
 
-pub(super) async fn show(
-    Path(path): RunPath,
-    visit: Visit,
-    headers: HeaderMap,
-) -> Result<Response, PageError> {
+pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let mut loaded = load(&visit, named(path)).await?;
-    let name = "temporal.api.workflowservice.v1.DescribeWorkflowExecutionResponse";
-    let description = loaded.description.clone();
-    let (description, problem) =
-        readable(&visit, &headers, &loaded.name.namespace, name, description).await;
-    loaded.description = description;
+    let problem = decode(&visit, &mut loaded).await;
     let mut head = Head::new(&visit, &loaded, "pending-activities");
     head.codec_problem = problem;
     page(&PendingPage {
@@ -119,12 +110,22 @@ pub(super) async fn show(
     })
 }
 
-pub(super) fn fragments(
+/// Makes what is pending readable; says why if that fails.
+async fn decode(visit: &Visit, loaded: &mut Loaded) -> String {
+    let name = "temporal.api.workflowservice.v1.DescribeWorkflowExecutionResponse";
+    let description = loaded.description.clone();
+    let (description, problem) = readable(visit, &loaded.name.namespace, name, description).await;
+    loaded.description = description;
+    problem
+}
+
+pub(super) async fn fragments(
     visit: &Visit,
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     shell: &Shell,
     head: &Head,
 ) -> Result<Vec<Fragment>, PageError> {
+    decode(visit, loaded).await;
     let pending = Pending::new(visit, loaded);
     let fragment = PendingFragment {
         shell,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::HeaderMap;
 use prost_reflect::DynamicMessage;
 use steadfast_protocol::common::Payloads;
 use steadfast_protocol::enums::QueryRejectCondition;
 use steadfast_protocol::query::WorkflowQuery;
-use steadfast_protocol::sdk::{WorkflowInteractionDefinition, WorkflowMetadata};
+use steadfast_protocol::sdk::{
+    WorkflowDefinition, WorkflowInteractionDefinition, WorkflowMetadata,
+};
 use steadfast_protocol::workflowservice::QueryWorkflowRequest;
 
 use super::action::input;
@@ -65,7 +66,6 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
 pub(super) async fn ask(
     Path(path): RunPath,
     visit: Visit,
-    headers: HeaderMap,
     Form(form): Form,
 ) -> Result<Response, PageError> {
     let loaded = load(&visit, named(path)).await?;
@@ -74,18 +74,18 @@ pub(super) async fn ask(
     form.text("input").clone_into(&mut shown.typed);
     match input(&shown.typed) {
         Err(error) => shown.problem = error.message,
-        Ok(arguments) => match query(&visit, &loaded.name, &shown.asked, arguments, QUERY_TIME)
-            .await
-        {
-            Err(error) => shown.problem = error.message,
-            Ok(answer) => {
-                let name = "temporal.api.common.v1.Payloads";
-                let namespace = &loaded.name.namespace;
-                let (answer, problem) = readable(&visit, &headers, namespace, name, answer).await;
-                shown.head.codec_problem = problem;
-                shown.answer = Some(PayloadView::list(Some(&answer)));
+        Ok(arguments) => {
+            match query(&visit, &loaded.name, &shown.asked, arguments, QUERY_TIME).await {
+                Err(error) => shown.problem = error.message,
+                Ok(answer) => {
+                    let name = "temporal.api.common.v1.Payloads";
+                    let namespace = &loaded.name.namespace;
+                    let (answer, problem) = readable(&visit, namespace, name, answer).await;
+                    shown.head.codec_problem = problem;
+                    shown.answer = Some(PayloadView::list(Some(&answer)));
+                }
             }
-        },
+        }
     }
     page(&shown)
 }
@@ -104,7 +104,8 @@ pub(super) async fn call_stack(Path(path): RunPath, visit: Visit) -> Result<Resp
         match query(&visit, &loaded.name, STACK_TRACE, None, QUERY_TIME).await {
             Err(error) => shown.problem = error.message,
             Ok(answer) => {
-                let text = answer
+                let text = decoded(&visit, &loaded.name, answer)
+                    .await
                     .payloads
                     .first()
                     .map(PayloadView::new)
@@ -168,9 +169,11 @@ async fn has_no_worker(visit: &Visit, loaded: &Loaded) -> bool {
 
 /// What a workflow says it can be asked; none if it does not say.
 pub(super) async fn metadata(visit: &Visit, run: &RunName) -> Option<WorkflowMetadata> {
-    let answer = query(visit, run, METADATA, None, METADATA_TIME)
-        .await
-        .ok()?;
+    let answer = match query(visit, run, METADATA, None, METADATA_TIME).await {
+        Ok(answer) => answer,
+        Err(error) => return queries_in(&error.message),
+    };
+    let answer = decoded(visit, run, answer).await;
     let payload = answer.payloads.first()?;
     let descriptor = prost_reflect::ReflectMessage::descriptor(&reflect(
         "temporal.api.sdk.v1.WorkflowMetadata",
@@ -181,6 +184,31 @@ pub(super) async fn metadata(visit: &Visit, run: &RunName) -> Option<WorkflowMet
     let message =
         DynamicMessage::deserialize_with_options(descriptor, &mut deserializer, &options).ok()?;
     message.transcode_to().ok()
+}
+
+/// SDKs that do not know this query name those that they know, in brackets.
+fn queries_in(refusal: &str) -> Option<WorkflowMetadata> {
+    let (_, names) = refusal.rsplit_once('[')?;
+    let (names, _) = names.split_once(']')?;
+    let names = names.split([',', ' ']).filter(|name| !name.is_empty());
+    let query_definitions = names.map(|name| WorkflowInteractionDefinition {
+        name: name.to_owned(),
+        ..Default::default()
+    });
+    Some(WorkflowMetadata {
+        definition: Some(WorkflowDefinition {
+            query_definitions: query_definitions.collect(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+    .filter(|_| refusal.contains(METADATA))
+}
+
+/// An answer as a codec reads it, or as it came.
+async fn decoded(visit: &Visit, run: &RunName, answer: Payloads) -> Payloads {
+    let name = "temporal.api.common.v1.Payloads";
+    readable(visit, &run.namespace, name, answer).await.0
 }
 
 async fn query(
@@ -207,4 +235,27 @@ async fn query(
         .query_workflow(request)
         .await?;
     Ok(answer.into_inner().query_result.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_sdk_names_its_queries_when_it_refuses() {
+        let names = |refusal: &str| {
+            let definition = queries_in(refusal)?.definition?;
+            let names = definition.query_definitions.into_iter();
+            Some(names.map(|one| one.name).collect::<Vec<_>>().join("|"))
+        };
+        let refusal =
+            "unknown queryType __temporal_workflow_metadata. KnownQueryTypes=[__stack_trace state]";
+        assert_eq!(names(refusal).as_deref(), Some("__stack_trace|state"));
+        assert_eq!(
+            names("__temporal_workflow_metadata: known: [a, b]").as_deref(),
+            Some("a|b")
+        );
+        assert_eq!(names("no worker [x]"), None);
+        assert_eq!(names("__temporal_workflow_metadata"), None);
+    }
 }

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::HeaderMap;
 use steadfast_protocol::common::Payload;
 use steadfast_protocol::history::History;
 use steadfast_protocol::history::history_event::Attributes as A;
@@ -46,13 +45,9 @@ struct EndsFragment<'a> {
     ends: &'a Ends,
 }
 
-pub(super) async fn show(
-    Path(path): RunPath,
-    visit: Visit,
-    headers: HeaderMap,
-) -> Result<Response, PageError> {
+pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let loaded = load(&visit, named(path)).await?;
-    let (ends, codec_problem) = ends(&visit, &headers, &loaded).await?;
+    let (ends, codec_problem) = ends(&visit, &loaded).await?;
     let mut head = Head::new(&visit, &loaded, "");
     head.codec_problem = codec_problem;
     page(&Summary {
@@ -63,7 +58,7 @@ pub(super) async fn show(
     })
 }
 
-/// What changes on the page. The visitor's own headers are not at hand here, so nothing is decoded that was not before.
+/// What changes on the page.
 pub(super) async fn fragments(
     visit: &Visit,
     loaded: &Loaded,
@@ -71,17 +66,13 @@ pub(super) async fn fragments(
 ) -> Result<Vec<Fragment>, PageError> {
     let mut fragments = vec![Drawing::new(visit, loaded, head).fragment()?];
     if !loaded.is_open() {
-        let (ends, _) = ends(visit, &HeaderMap::new(), loaded).await?;
+        let (ends, _) = ends(visit, loaded).await?;
         fragments.push(Fragment::render("run-ends", &EndsFragment { ends: &ends })?);
     }
     Ok(fragments)
 }
 
-async fn ends(
-    visit: &Visit,
-    headers: &HeaderMap,
-    loaded: &Loaded,
-) -> Result<(Ends, String), PageError> {
+async fn ends(visit: &Visit, loaded: &Loaded) -> Result<(Ends, String), PageError> {
     let indexes = &visit.app.indexes;
     let (index, run) = (&loaded.index, &loaded.name);
     let mut events = indexes.window(&visit.backend, run, index, 1, 1).await?;
@@ -100,8 +91,7 @@ async fn ends(
         }
     }
     let name = "temporal.api.history.v1.History";
-    let (history, problem) =
-        readable(visit, headers, &run.namespace, name, History::from(events)).await;
+    let (history, problem) = readable(visit, &run.namespace, name, History::from(events)).await;
     let mut ends = Ends::default();
     for event in &history.events {
         let metadata = event.user_metadata.as_ref();

@@ -47,6 +47,18 @@ pub(crate) struct Fake {
 
 /// The pages over such a server.
 pub(crate) fn pages(text: &str, base_path: &str) -> Router {
+    let base_path = base_path.to_owned();
+    pages_with(
+        text,
+        Options {
+            base_path,
+            ..Options::default()
+        },
+    )
+}
+
+/// The same, shown in another way.
+pub(crate) fn pages_with(text: &str, options: Options) -> Router {
     let fake = Fake {
         text: text.to_owned(),
     };
@@ -61,10 +73,9 @@ pub(crate) fn pages(text: &str, base_path: &str) -> Router {
         }
     });
     let options = Options {
-        base_path: base_path.to_owned(),
         grpc_address: "localhost:7233".to_owned(),
         version: "0".to_owned(),
-        ..Options::default()
+        ..options
     };
     steadfast_web::router(
         Door::new(door.map_err(|never: Infallible| match never {})),

@@ -11,6 +11,9 @@ use http::Uri;
 pub use remote::{Codec, CodecError};
 pub use walk::payloads;
 
+/// What a viewer chooses who wants payloads as they are stored.
+pub const NO_CODEC: &str = "none";
+
 /// Who asks the codec.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Asked {

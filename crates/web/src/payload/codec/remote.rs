@@ -14,7 +14,7 @@ use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use steadfast_protocol::common::{Payload, Payloads};
 
-use super::{Asked, CodecOptions, Endpoint, payloads};
+use super::{Asked, CodecOptions, Endpoint, NO_CODEC, payloads};
 use crate::history::attributes::reflect;
 
 /// A page is late when its codec is: after this it shows what it has.
@@ -106,8 +106,11 @@ impl Codec {
         &self.endpoints
     }
 
-    /// The one a viewer chose, if it may be asked; else the first one.
+    /// The one a viewer chose, if it may be asked; else the first one. None if the viewer wants none.
     pub fn endpoint(&self, chosen: Option<&str>) -> Option<&Endpoint> {
+        if chosen == Some(NO_CODEC) {
+            return None;
+        }
         let chosen = chosen.and_then(|url| self.endpoints.iter().find(|one| one.url() == url));
         chosen.or(self.endpoints.first())
     }
