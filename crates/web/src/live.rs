@@ -31,7 +31,7 @@ const REST: u32 = 10;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// So often fragments are rendered, unless a page says otherwise.
-pub const INTERVAL: Duration = Duration::from_millis(500);
+pub const INTERVAL: Duration = Duration::from_millis(200);
 
 /// A part of a page that changes: an element with this id, and all of its HTML.
 #[derive(Clone, Debug, PartialEq, Eq)]

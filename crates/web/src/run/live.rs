@@ -12,8 +12,8 @@ use crate::failure::PageError;
 use crate::live;
 use crate::visit::Visit;
 
-/// Words of waiting count seconds, so this is often enough for them.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// A change is to be seen within a quarter of a second.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let run = named(path);

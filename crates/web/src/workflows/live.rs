@@ -17,7 +17,7 @@ use crate::failure::PageError;
 use crate::live::{Fragment, stream};
 use crate::visit::Visit;
 
-const INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);
+const INTERVAL: std::time::Duration = std::time::Duration::from_millis(200);
 /// As many rows as a page can have.
 const ROWS_MAX: usize = 200;
 
