@@ -117,9 +117,9 @@ bench: build ## Speed and size, as a table; ARGS="--address HOST:PORT" measures 
 	target/release/steadfast-bench all $(ARGS)
 
 .PHONY: ui-compat
-ui-compat: ## Crawls a running official UI at ADDRESS=http://host:port
+ui-compat: ## Crawls a running official UI at ADDRESS=http://host:port; ARGS="--out FILE"
 	@[ -n "$(ADDRESS)" ] || { echo "say where: make ui-compat ADDRESS=http://host:port"; exit 2; }
-	$(BROWSER) compat "$(ADDRESS)"
+	$(BROWSER) compat $(ADDRESS) $(ARGS)
 
 .PHONY: screenshots
 screenshots: build ## The pictures in docs/

@@ -9,6 +9,7 @@
 //! only if all passed.
 
 mod chromium;
+mod compat;
 mod place;
 mod server;
 mod suite;
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
     };
     let done = match command {
         "test" => suite::run(rest).await,
+        "compat" => compat::run(rest).await,
         _ => {
             eprintln!("browser test [NAME...] | compat ADDRESS | screenshots");
             return ExitCode::from(2);
