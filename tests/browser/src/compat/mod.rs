@@ -165,7 +165,7 @@ impl<'a> Crawler<'a> {
             if outcome.is_err() {
                 break;
             }
-            self.watch.rest().await;
+            self.watch.rest().await?;
         }
         let mut seen = self.watch.take().await?;
         if let Err(error) = &outcome {
@@ -258,7 +258,7 @@ impl<'a> Crawler<'a> {
         let path = run.join("/");
         self.runs.insert(id.to_owned(), path.clone());
         // What this way took is not part of the visit.
-        self.watch.rest().await;
+        self.watch.rest().await?;
         self.watch.take().await?;
         Ok(path)
     }

@@ -27,6 +27,9 @@ const REST: Duration = Duration::from_millis(1200);
 /// No page of the UI should need more, even on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// True once the page has nothing to do.
+const IDLE: &str = "new Promise(done => requestIdleCallback(() => done(true)))";
+
 /// One answered call, or one that still waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Call {
@@ -120,12 +123,19 @@ impl Watch {
         })
     }
 
-    /// Waits until the page rests: no request under way but long polls, and nothing new for a while.
-    pub(crate) async fn rest(&self) {
+    /// Waits until the page rests: no request under way but long polls, nothing new for a while, and no script that
+    /// still has something to do.
+    pub(crate) async fn rest(&self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let mut quiet_at = Instant::now() + REST;
         loop {
             let under_way = lock(&self.traffic).under_way();
+            if Instant::now() >= end {
+                let what = under_way.join(", ");
+                let complaint = format!("does not come to rest: {what}");
+                lock(&self.traffic).complaints.insert(complaint);
+                return Ok(());
+            }
             let until = if under_way.is_empty() {
                 quiet_at.min(end)
             } else {
@@ -133,14 +143,16 @@ impl Watch {
             };
             if timeout_at(until, self.stirred.notified()).await.is_ok() {
                 quiet_at = Instant::now() + REST;
-            } else if under_way.is_empty() && until == quiet_at {
-                return;
-            } else {
-                let what = under_way.join(", ");
-                lock(&self.traffic)
-                    .complaints
-                    .insert(format!("does not come to rest: {what}"));
-                return;
+            } else if under_way.is_empty() {
+                // On a busy machine a page may be silent because it does not get to run.
+                self.page.evaluate(IDLE).await?;
+                let stirred = timeout_at(Instant::now(), self.stirred.notified())
+                    .await
+                    .is_ok();
+                if !stirred && lock(&self.traffic).under_way().is_empty() {
+                    return Ok(());
+                }
+                quiet_at = Instant::now() + REST;
             }
         }
     }
