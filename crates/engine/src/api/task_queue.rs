@@ -34,18 +34,21 @@ impl Engine {
     ) -> Result<DescribeTaskQueueResponse, Refusal> {
         let node = self.node();
         let queue = request.task_queue.unwrap_or_default();
-        let kind = if request.task_queue_type == TaskQueueType::Activity as i32 {
-            TaskKind::Activity
-        } else {
-            TaskKind::Workflow
-        };
-        let key = QueueKey {
-            namespace_id: call.namespace.id.as_str().into(),
-            kind,
-            name: queue.name.as_str().into(),
+        let kind = match TaskQueueType::try_from(request.task_queue_type) {
+            Ok(TaskQueueType::Activity) => Some(TaskKind::Activity),
+            // Nobody can poll for these tasks here. The web UI asks all the same.
+            Ok(TaskQueueType::Nexus) => None,
+            _ => Some(TaskKind::Workflow),
         };
         let now = node.now();
-        let description = node.queues.describe(&key, now);
+        let description = kind.and_then(|kind| {
+            let key = QueueKey {
+                namespace_id: call.namespace.id.as_str().into(),
+                kind,
+                name: queue.name.as_str().into(),
+            };
+            node.queues.describe(&key, now)
+        });
         let description = description.unwrap_or_else(|| node.queues.describe_unused(now));
         let sticky = queue.kind == TaskQueueKind::Sticky as i32;
         let backlog = description.stats.approximate_backlog_count;
