@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use steadfast_core::limits::Limits;
 use steadfast_core::time::{MILLISECOND, SECOND, Time};
 use steadfast_engine::{Engine, NamespaceRecord, Namespaces, Node, Part};
 use steadfast_protocol::enums::NamespaceState;
@@ -205,6 +206,7 @@ impl World {
                 self.visibility(),
                 namespaces.clone(),
                 self.clock.clone(),
+                Limits::DEFAULT,
             )?;
             Ok((namespaces, node))
         });

@@ -14,6 +14,26 @@ const BUILD_IDS: &str = "BuildIds";
 /// Stands in it for all workers that do not use versioning.
 const UNVERSIONED: &str = "unversioned";
 
+/// Search attribute that says why the workflow task of a run fails again and again.
+const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
+
+/// Lets list filters find a run whose workflow task keeps failing. Whether that is new.
+pub(crate) fn report_problem(run: &mut Execution) -> bool {
+    let value = keyword_list(&run.head.problem);
+    let attributes = &mut run.head.search_attributes;
+    let before = attributes.insert(REPORTED_PROBLEMS.to_owned(), value);
+    attributes.get(REPORTED_PROBLEMS) != before.as_ref()
+}
+
+/// A workflow task succeeded: the run has no problem any more. Whether it had one.
+pub(crate) fn forget_problem(run: &mut Execution) -> bool {
+    run.head.problem.clear();
+    run.head
+        .search_attributes
+        .remove(REPORTED_PROBLEMS)
+        .is_some()
+}
+
 /// Notes in the search attribute `BuildIds` that a worker of this build completed a workflow task. The build id may be
 /// empty; the oldest notes go when there are too many.
 pub(crate) fn note_build_id(run: &mut Execution, build_id: &str) {

@@ -11,6 +11,7 @@ use steadfast_protocol::query::WorkflowQueryResult;
 use steadfast_protocol::workflow::ResetPointInfo;
 use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 
+use crate::attributes;
 use crate::command::{self, CommandError, Scope};
 use crate::context::Context;
 use crate::execution::Execution;
@@ -21,7 +22,7 @@ use crate::record::Sticky;
 use crate::refusal::Refusal;
 use crate::time::{Time, duration_or_zero};
 use crate::transition::Transition;
-use crate::workflow_task::{self, TaskPoll, TaskRef, TaskStart};
+use crate::workflow_task::{self, Problem, TaskPoll, TaskRef, TaskStart};
 
 /// Request id of a workflow task that is started for the worker that completed the one before.
 const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
@@ -71,7 +72,7 @@ pub fn complete(
     let heartbeat = request.force_create_new_workflow_task
         && request.commands.is_empty()
         && request.messages.is_empty();
-    if heartbeat && heartbeat_too_long(run, cx.now) {
+    if heartbeat && heartbeat_too_long(run, cx) {
         let mut tx = Transition::new(run, cx);
         workflow_task::time_out_started(&mut tx);
         return Completion {
@@ -83,8 +84,8 @@ pub fn complete(
     let identity = request.identity.clone();
     match apply(run, cx, request, heartbeat) {
         Ok((outcome, completed)) => Completion {
+            reply: outcome.reply(completed),
             outcome: Some(outcome),
-            reply: Ok(completed),
         },
         Err(CommandError::Refused(refusal)) => {
             *run = before;
@@ -101,10 +102,11 @@ pub fn complete(
     }
 }
 
-fn heartbeat_too_long(run: &Execution, now: Time) -> bool {
-    run.head.workflow_task.as_ref().is_some_and(|task| {
-        now.since(Time(task.original_scheduled_time)) > limits::WORKFLOW_TASK_HEARTBEAT_MAX
-    })
+fn heartbeat_too_long(run: &Execution, cx: &Context<'_>) -> bool {
+    run.head
+        .workflow_task
+        .as_ref()
+        .is_some_and(|task| cx.now.since(Time(task.original_scheduled_time)) > cx.limits.heartbeats)
 }
 
 fn apply(
@@ -131,6 +133,7 @@ fn apply(
     ));
     tx.run.head.previous_started_event_id = started.started_event_id;
     tx.run.head.failed_workflow_tasks = 0;
+    tx.out.visible |= attributes::forget_problem(tx.run);
     tx.run.head.sticky = request.sticky_attributes.as_ref().and_then(|attributes| {
         let queue = attributes.worker_task_queue.as_ref()?;
         let schedule_to_start = duration_or_zero(attributes.schedule_to_start_timeout.as_ref());
@@ -209,7 +212,7 @@ fn note_worker_build(
         tx.run.head.worker_version = stamp.cloned();
     }
     let builds = tx.run.head.search_attributes.get("BuildIds").cloned();
-    crate::attributes::note_build_id(tx.run, build_id);
+    attributes::note_build_id(tx.run, build_id);
     tx.out.visible |= tx.run.head.search_attributes.get("BuildIds") != builds.as_ref();
     let checksum = request.binary_checksum.as_str();
     let points = &mut tx.run.head.reset_points;
@@ -274,9 +277,12 @@ fn reject(
         tx.flush();
         workflow_task::terminate(&mut tx, message);
     } else {
-        workflow_task::end_unsuccessfully(&mut tx, false, |task, started| {
-            event(task.scheduled_event_id, started.started_event_id)
-        });
+        workflow_task::end_unsuccessfully(
+            &mut tx,
+            false,
+            Problem::Failed(cause),
+            |task, started| event(task.scheduled_event_id, started.started_event_id),
+        );
     }
     Completion {
         outcome: Some(tx.finish()),

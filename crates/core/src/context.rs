@@ -2,6 +2,7 @@
 
 use steadfast_protocol::common::SearchAttributes;
 
+use crate::limits::Limits;
 use crate::time::Time;
 
 /// The surroundings of one transition. Two transitions from the same state with the same input and an equal context
@@ -13,6 +14,8 @@ pub struct Context<'a> {
     pub namespace: &'a dyn Namespace,
     /// Where new ids come from.
     pub ids: &'a dyn Ids,
+    /// How far a run may grow.
+    pub limits: &'a Limits,
 }
 
 /// A source of ids that differ from all others.

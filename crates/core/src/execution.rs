@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet, Vector};
+use prost::Message;
 use steadfast_protocol::enums::WorkflowExecutionStatus;
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
@@ -96,6 +97,8 @@ pub struct Execution {
     pub buffered: Vector<(u64, Arc<HistoryEvent>)>,
     /// Bytes of the buffered events.
     pub buffered_bytes: usize,
+    /// Bytes of the pending activities, children, external signals and cancel requests: what a workflow can let grow.
+    pub pending_bytes: usize,
     /// Request ids of the signals received.
     pub signal_request_ids: OrdSet<String>,
     /// What is due when. Derived from the above.
@@ -132,6 +135,7 @@ impl Execution {
             external_cancels: OrdMap::new(),
             buffered: Vector::new(),
             buffered_bytes: 0,
+            pending_bytes: 0,
             signal_request_ids: OrdSet::new(),
             deadlines: OrdSet::new(),
             started_task: None,
@@ -262,13 +266,18 @@ impl Execution {
             self.deadlines.insert((due, Deadline::Activity(id)));
         }
         self.activity_ids.insert(activity.activity_id.clone(), id);
-        self.activities.insert(id, Arc::new(activity));
+        put(
+            &mut self.activities,
+            &mut self.pending_bytes,
+            id,
+            Arc::new(activity),
+        );
     }
 
     /// Removes a pending activity.
     pub fn remove_activity(&mut self, id: i64) -> Option<Arc<Activity>> {
         self.disarm_activity(id);
-        let activity = self.activities.remove(&id)?;
+        let activity = take(&mut self.activities, &mut self.pending_bytes, id)?;
         self.activity_ids.remove(&activity.activity_id);
         Some(activity)
     }
@@ -300,9 +309,72 @@ impl Execution {
         Some(timer)
     }
 
+    /// Sets a pending child.
+    pub fn put_child(&mut self, child: Child) {
+        let id = child.initiated_event_id;
+        put(
+            &mut self.children,
+            &mut self.pending_bytes,
+            id,
+            Arc::new(child),
+        );
+    }
+
+    /// Removes a pending child.
+    pub fn remove_child(&mut self, id: i64) -> Option<Arc<Child>> {
+        take(&mut self.children, &mut self.pending_bytes, id)
+    }
+
+    /// Sets a pending signal to another execution.
+    pub fn put_external_signal(&mut self, item: External) {
+        let id = item.initiated_event_id;
+        put(
+            &mut self.external_signals,
+            &mut self.pending_bytes,
+            id,
+            Arc::new(item),
+        );
+    }
+
+    /// Removes a pending signal to another execution.
+    pub fn remove_external_signal(&mut self, id: i64) -> Option<Arc<External>> {
+        take(&mut self.external_signals, &mut self.pending_bytes, id)
+    }
+
+    /// Sets a pending cancel request to another execution.
+    pub fn put_external_cancel(&mut self, item: External) {
+        let id = item.initiated_event_id;
+        put(
+            &mut self.external_cancels,
+            &mut self.pending_bytes,
+            id,
+            Arc::new(item),
+        );
+    }
+
+    /// Removes a pending cancel request to another execution.
+    pub fn remove_external_cancel(&mut self, id: i64) -> Option<Arc<External>> {
+        take(&mut self.external_cancels, &mut self.pending_bytes, id)
+    }
+
     /// Adds a buffered event under its row number.
     pub fn put_buffered(&mut self, row: u64, event: HistoryEvent) {
-        self.buffered_bytes += prost::Message::encoded_len(&event);
+        self.buffered_bytes += event.encoded_len();
         self.buffered.push_back((row, Arc::new(event)));
     }
+}
+
+/// Sets an item, and keeps the count of bytes true.
+fn put<T: Message>(items: &mut OrdMap<i64, Arc<T>>, bytes: &mut usize, id: i64, item: Arc<T>) {
+    *bytes += item.encoded_len();
+    if let Some(before) = items.insert(id, item) {
+        *bytes -= before.encoded_len();
+    }
+}
+
+/// Removes an item, and keeps the count of bytes true.
+fn take<T: Message>(items: &mut OrdMap<i64, Arc<T>>, bytes: &mut usize, id: i64) -> Option<Arc<T>> {
+    let item = items.remove(&id)?;
+    *bytes -= item.encoded_len();
+    Some(item)
 }

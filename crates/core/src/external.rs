@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::{
     CancelExternalWorkflowExecutionFailedCause, SignalExternalWorkflowExecutionFailedCause,
@@ -108,10 +107,17 @@ enum Kind {
 }
 
 impl Kind {
-    fn items(self, run: &mut Execution) -> &mut OrdMap<i64, Arc<External>> {
+    fn take(self, run: &mut Execution, initiated_event_id: i64) -> Option<Arc<External>> {
         match self {
-            Self::Signal => &mut run.external_signals,
-            Self::Cancel => &mut run.external_cancels,
+            Self::Signal => run.remove_external_signal(initiated_event_id),
+            Self::Cancel => run.remove_external_cancel(initiated_event_id),
+        }
+    }
+
+    fn put(self, run: &mut Execution, item: External) {
+        match self {
+            Self::Signal => run.put_external_signal(item),
+            Self::Cancel => run.put_external_cancel(item),
         }
     }
 
@@ -133,9 +139,8 @@ fn settle(
     if !run.is_open() {
         return None;
     }
-    let item = kind.items(run).get(&initiated_event_id)?.clone();
+    let item = kind.take(run, initiated_event_id)?;
     let mut tx = Transition::new(run, cx);
-    kind.items(tx.run).remove(&initiated_event_id);
     tx.out.changed.insert(kind.row(initiated_event_id));
     tx.event(event(&item));
     tx.want_workflow_task();
@@ -161,7 +166,6 @@ pub(crate) fn put_cancel(tx: &mut Transition<'_>, item: External) {
 }
 
 fn put(tx: &mut Transition<'_>, kind: Kind, item: External) {
-    let id = item.initiated_event_id;
-    tx.out.changed.insert(kind.row(id));
-    kind.items(tx.run).insert(id, Arc::new(item));
+    tx.out.changed.insert(kind.row(item.initiated_event_id));
+    kind.put(tx.run, item);
 }

@@ -37,6 +37,7 @@ mod refusal;
 pub mod rows;
 pub mod signal;
 pub mod start;
+pub mod task_queue;
 pub mod terminate;
 pub mod time;
 pub mod timeout;

@@ -2,30 +2,75 @@
 
 use crate::time::SECOND;
 
+/// The limits that a server can be given, as tests of workflows near them do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Events of one run; beyond it the run is terminated.
+    pub history_count: i64,
+    /// Bytes of the history of one run; beyond it the run is terminated.
+    pub history_size: i64,
+    /// Events from which the worker is told to continue as new.
+    pub history_count_suggest: i64,
+    /// Bytes from which the worker is told to continue as new.
+    pub history_size_suggest: i64,
+    /// Bytes of what is pending in a run, buffered events included; beyond it the run is terminated.
+    pub pending_size: usize,
+    /// Pending activities.
+    pub activities: usize,
+    /// Pending children.
+    pub children: usize,
+    /// Pending signals to other executions.
+    pub external_signals: usize,
+    /// Pending cancel requests to other executions.
+    pub external_cancels: usize,
+    /// Signals of one run.
+    pub signals: i64,
+    /// Buffered events before the workflow task is failed to flush them.
+    pub buffered_events: usize,
+    /// Queries that wait for a workflow task of one run. The reference holds one; users hit that limit.
+    pub buffered_queries: usize,
+    /// How long a worker may prolong one workflow task by heartbeats, nanoseconds.
+    pub heartbeats: i64,
+    /// Workflow task attempts that fail in a row before list filters find the run by that; 0 for never.
+    pub problems_reported_from: i32,
+}
+
+impl Limits {
+    /// The limits of a server that was not given others.
+    pub const DEFAULT: Self = Self {
+        history_count: 51_200,
+        history_size: 50 * 1024 * 1024,
+        history_count_suggest: 4096,
+        history_size_suggest: 4 * 1024 * 1024,
+        pending_size: 8 * 1024 * 1024,
+        activities: PENDING_MAX,
+        children: PENDING_MAX,
+        external_signals: PENDING_MAX,
+        external_cancels: PENDING_MAX,
+        signals: 10_000,
+        buffered_events: 100,
+        buffered_queries: 1,
+        heartbeats: 30 * 60 * SECOND,
+        problems_reported_from: 5,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// A single input, result, details or failure, bytes.
 pub const BLOB_SIZE_MAX: usize = 2 * 1024 * 1024;
 /// The memo of a run, bytes.
 pub const MEMO_SIZE_MAX: usize = 2 * 1024 * 1024;
 /// Any id or name, bytes.
 pub const ID_LENGTH_MAX: usize = 1000;
-/// Events of one run; at this number it is terminated.
-pub const HISTORY_COUNT_MAX: i64 = 51_200;
-/// Bytes of the history of one run; at this size it is terminated.
-pub const HISTORY_SIZE_MAX: i64 = 50 * 1024 * 1024;
-/// Events from which the worker is told to continue as new.
-pub const HISTORY_COUNT_SUGGEST: i64 = 4096;
-/// Bytes from which the worker is told to continue as new.
-pub const HISTORY_SIZE_SUGGEST: i64 = 4 * 1024 * 1024;
 /// Pending activities, children, external signals and external cancels, each.
 pub const PENDING_MAX: usize = 2000;
-/// Signals of one run.
-pub const SIGNALS_MAX: i64 = 10_000;
-/// Buffered events before the workflow task is failed to flush them.
-pub const BUFFERED_EVENTS_MAX: usize = 100;
 /// Bytes of buffered events before the workflow task is failed to flush them.
 pub const BUFFERED_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Events and state of one transition, bytes; beyond it the run is terminated.
-pub const TRANSITION_SIZE_MAX: usize = 4 * 1024 * 1024;
 /// Request ids remembered for a run; the oldest goes first.
 pub const REQUEST_IDS_MAX: usize = 25;
 /// A cron schedule, bytes.
@@ -50,20 +95,14 @@ pub const BUILD_IDS_MAX: usize = 20;
 pub const FAIRNESS_KEY_LENGTH_MAX: usize = 64;
 /// Reset points kept for a run.
 pub const RESET_POINTS_MAX: usize = 20;
-/// Queries that wait for a workflow task of one run. The reference holds one; users hit that limit.
-pub const BUFFERED_QUERIES_MAX: usize = 1;
 
 /// Workflow task timeout where none is given, nanoseconds.
 pub const WORKFLOW_TASK_TIMEOUT_DEFAULT: i64 = 10 * SECOND;
 /// Longest workflow task timeout, nanoseconds.
 pub const WORKFLOW_TASK_TIMEOUT_MAX: i64 = 120 * SECOND;
-/// How long a worker may prolong one workflow task by heartbeats, nanoseconds.
-pub const WORKFLOW_TASK_HEARTBEAT_MAX: i64 = 30 * 60 * SECOND;
 /// From this attempt on the workflow task timeout grows.
 pub const WORKFLOW_TASK_BACKOFF_ATTEMPT: i32 = 3;
 /// Longest workflow task timeout by growth, nanoseconds.
 pub const WORKFLOW_TASK_BACKOFF_MAX: i64 = 10 * 60 * SECOND;
 
-const _: () = assert!(HISTORY_COUNT_SUGGEST < HISTORY_COUNT_MAX);
-const _: () = assert!(HISTORY_SIZE_SUGGEST < HISTORY_SIZE_MAX);
-const _: () = assert!(BLOB_SIZE_MAX < TRANSITION_SIZE_MAX);
+const _: () = assert!(BLOB_SIZE_MAX + BUFFERED_BYTES_MAX < Limits::DEFAULT.pending_size);

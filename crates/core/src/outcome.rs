@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use steadfast_protocol::history::HistoryEvent;
 
 use crate::execution::Execution;
+use crate::refusal::Refusal;
 use crate::rows::Row;
 use crate::time::Time;
 
@@ -29,8 +30,23 @@ pub struct Outcome {
     pub successor: Option<Box<(Execution, Outcome)>>,
     /// Whether lists of workflows show the run differently from now on.
     pub visible: bool,
+    /// Why the run was terminated where it grew beyond a limit: what the caller is told instead of an answer.
+    pub beyond_limit: Option<&'static str>,
     /// Queries (by id) that waited for a workflow task and are to be looked at again.
     pub released_queries: Vec<String>,
+}
+
+impl Outcome {
+    /// `answer`, unless the run was terminated because it grew beyond a limit.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT with that limit.
+    pub fn reply<T>(&self, answer: T) -> Result<T, Refusal> {
+        match self.beyond_limit {
+            None => Ok(answer),
+            Some(limit) => Err(Refusal::invalid(limit)),
+        }
+    }
 }
 
 /// Which kind of worker takes a task.

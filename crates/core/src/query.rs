@@ -6,7 +6,7 @@ use steadfast_protocol::enums::{QueryRejectCondition, WorkflowExecutionStatus};
 use steadfast_protocol::query::WorkflowQuery;
 
 use crate::execution::Execution;
-use crate::limits;
+use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::time::Time;
 
@@ -90,9 +90,9 @@ pub fn decide(
 ///
 /// # Errors
 /// RESOURCE_EXHAUSTED if enough queries wait already.
-pub fn buffer(run: &mut Execution, query: BufferedQuery) -> Result<(), Refusal> {
+pub fn buffer(run: &mut Execution, limits: &Limits, query: BufferedQuery) -> Result<(), Refusal> {
     assert!(run.is_open(), "a closed run has no next workflow task");
-    if run.queries.len() >= limits::BUFFERED_QUERIES_MAX {
+    if run.queries.len() >= limits.buffered_queries {
         return Err(Refusal::busy_workflow(
             "consistent query buffer is full, this may be caused by too many queries and workflow not able to \
              process query fast enough",

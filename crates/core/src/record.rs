@@ -105,6 +105,10 @@ pub struct Head {
     /// Whether the first workflow task waits until the parent has recorded the start of this child.
     #[prost(bool, tag = "32")]
     pub awaits_release: bool,
+    /// How the last workflow task that failed in the history went wrong, in the words of list filters; empty after a
+    /// success.
+    #[prost(string, repeated, tag = "33")]
+    pub problem: Vec<String>,
 }
 
 /// A pending workflow task. Whether it is started lives in memory only.

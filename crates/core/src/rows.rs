@@ -145,20 +145,12 @@ impl Execution {
             match *kind {
                 ACTIVITY => run.put_activity(Activity::decode(bytes).map_err(value)?),
                 TIMER => run.put_timer(Timer::decode(bytes).map_err(value)?),
-                CHILD => {
-                    let child = Child::decode(bytes).map_err(value)?;
-                    run.children
-                        .insert(child.initiated_event_id, Arc::new(child));
-                }
+                CHILD => run.put_child(Child::decode(bytes).map_err(value)?),
                 EXTERNAL_SIGNAL => {
-                    let item = External::decode(bytes).map_err(value)?;
-                    run.external_signals
-                        .insert(item.initiated_event_id, Arc::new(item));
+                    run.put_external_signal(External::decode(bytes).map_err(value)?);
                 }
                 EXTERNAL_CANCEL => {
-                    let item = External::decode(bytes).map_err(value)?;
-                    run.external_cancels
-                        .insert(item.initiated_event_id, Arc::new(item));
+                    run.put_external_cancel(External::decode(bytes).map_err(value)?);
                 }
                 BUFFERED => {
                     run.put_buffered(number()?, HistoryEvent::decode(bytes).map_err(value)?);

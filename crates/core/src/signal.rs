@@ -57,7 +57,7 @@ pub fn signal(
     }
     signal.addressee.check(run)?;
     check_size(&signal)?;
-    if run.head.signal_count >= limits::SIGNALS_MAX {
+    if run.head.signal_count >= cx.limits.signals {
         return Err(Refusal::invalid(
             "exceeded workflow execution limit for signal events",
         ));

@@ -7,9 +7,10 @@ use steadfast_protocol::history::WorkflowExecutionTimedOutEventAttributes;
 use steadfast_protocol::history::history_event::Attributes;
 
 use crate::execution::Execution;
+use crate::limits::Limits;
 use crate::time::Time;
 use crate::transition::Transition;
-use crate::{chain, close, limits, workflow_task};
+use crate::{chain, close, workflow_task};
 
 /// The run or the chain timed out. A retry or a cron run may follow while the chain has time left.
 pub(crate) fn run(tx: &mut Transition<'_>) {
@@ -47,21 +48,24 @@ fn failure() -> Failure {
     }
 }
 
-/// Terminates an open run whose history has grown beyond its limits.
+/// Terminates an open run that has grown beyond its limits.
 pub(crate) fn enforce_limits(tx: &mut Transition<'_>) {
-    if let Some(reason) = exceeded(tx.run) {
+    if let Some(reason) = exceeded(tx.run, tx.cx.limits) {
         tx.force_task_closed();
         workflow_task::terminate(tx, reason);
+        tx.out.beyond_limit = Some(reason);
     }
 }
 
-fn exceeded(run: &Execution) -> Option<&'static str> {
+fn exceeded(run: &Execution, limits: &Limits) -> Option<&'static str> {
     if !run.is_open() {
         None
-    } else if run.head.next_event_id > limits::HISTORY_COUNT_MAX {
+    } else if run.head.next_event_id - 1 > limits.history_count {
         Some("Workflow history count exceeds limit.")
-    } else if run.head.history_size > limits::HISTORY_SIZE_MAX {
+    } else if run.head.history_size > limits.history_size {
         Some("Workflow history size exceeds limit.")
+    } else if run.pending_bytes + run.buffered_bytes > limits.pending_size {
+        Some("Workflow mutable state size exceeds limit.")
     } else {
         None
     }

@@ -409,16 +409,17 @@ impl<'a> Transition<'a> {
 
     /// Removes a pending child.
     pub fn remove_child(&mut self, id: i64) -> Option<Arc<Child>> {
-        let child = self.run.children.remove(&id)?;
+        let child = self.run.remove_child(id)?;
         self.out.changed.insert(Row::Child(id));
         Some(child)
     }
 
     /// Sets a pending child.
     pub fn put_child(&mut self, child: Child) {
-        let id = child.initiated_event_id;
-        self.out.changed.insert(Row::Child(id));
-        self.run.children.insert(id, Arc::new(child));
+        self.out
+            .changed
+            .insert(Row::Child(child.initiated_event_id));
+        self.run.put_child(child);
     }
 
     /// Takes a task back; one that this transition added is as if it had never been.
@@ -451,7 +452,7 @@ impl<'a> Transition<'a> {
     }
 
     fn buffer_is_full(&self) -> bool {
-        self.run.buffered.len() > limits::BUFFERED_EVENTS_MAX
+        self.run.buffered.len() > self.cx.limits.buffered_events
             || self.run.buffered_bytes > limits::BUFFERED_BYTES_MAX
     }
 

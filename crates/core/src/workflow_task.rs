@@ -11,6 +11,7 @@ use steadfast_protocol::history::{
 };
 use steadfast_protocol::query::WorkflowQuery;
 
+use crate::attributes;
 use crate::context::Context;
 use crate::execution::{Execution, StartedTask};
 use crate::limits;
@@ -118,8 +119,8 @@ pub(crate) fn start_pending(
         identity: poll.identity.clone(),
         request_id: poll.request_id.clone(),
         history_size,
-        suggest_continue_as_new: next_event_id > limits::HISTORY_COUNT_SUGGEST
-            || history_size > limits::HISTORY_SIZE_SUGGEST,
+        suggest_continue_as_new: next_event_id > cx.limits.history_count_suggest
+            || history_size > cx.limits.history_size_suggest,
         deadline,
     });
     for query in run.queries.iter_mut() {
@@ -222,7 +223,7 @@ pub fn fail(
         cause,
         WorkflowTaskFailedCause::ResetWorkflow | WorkflowTaskFailedCause::FailoverCloseCommand
     );
-    end_unsuccessfully(&mut tx, restart, |task, started| {
+    end_unsuccessfully(&mut tx, restart, Problem::Failed(cause), |task, started| {
         Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
@@ -278,13 +279,40 @@ pub(crate) fn time_out_due(tx: &mut Transition<'_>) {
 }
 
 pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
-    end_unsuccessfully(tx, false, |task, started| {
+    end_unsuccessfully(tx, false, Problem::TimedOut, |task, started| {
         Attributes::WorkflowTaskTimedOutEventAttributes(WorkflowTaskTimedOutEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
             timeout_type: TimeoutType::StartToClose as i32,
         })
     });
+}
+
+/// How a workflow task went wrong.
+pub(crate) enum Problem {
+    /// The worker, or the server in its place, gave this cause.
+    Failed(WorkflowTaskFailedCause),
+    /// The worker did not answer in time.
+    TimedOut,
+}
+
+impl Problem {
+    /// How list filters find it (server-semantics 3.3).
+    fn words(&self) -> [String; 2] {
+        match self {
+            Self::Failed(cause) => [
+                "category=WorkflowTaskFailed".to_owned(),
+                format!("cause=WorkflowTaskFailedCause{cause:?}"),
+            ],
+            Self::TimedOut => [
+                "category=WorkflowTaskTimedOut".to_owned(),
+                format!(
+                    "cause=WorkflowTaskTimedOutCause{:?}",
+                    TimeoutType::StartToClose
+                ),
+            ],
+        }
+    }
 }
 
 /// Ends the started task without success and schedules the next attempt. Only a first attempt leaves an event.
@@ -294,6 +322,7 @@ pub(crate) fn time_out_started(tx: &mut Transition<'_>) {
 pub(crate) fn end_unsuccessfully(
     tx: &mut Transition<'_>,
     restart: bool,
+    problem: Problem,
     event: impl FnOnce(&WorkflowTask, &StartedTask) -> Attributes,
 ) {
     let attempt = (tx.run.head.workflow_task.as_ref()).map_or(1, |task| task.attempt);
@@ -301,17 +330,23 @@ pub(crate) fn end_unsuccessfully(
         tx.drop_workflow_task();
     } else if let Some((task, started)) = tx.take_started_task() {
         tx.event(event(&task, &started));
+        // Workers say nothing of repeated attempts: those time out, for the reason that the first one had.
+        tx.run.head.problem = problem.words().into();
     }
     for query in tx.run.queries.iter_mut() {
         query.delivered = false;
     }
-    tx.run.head.failed_workflow_tasks += 1;
     let was_sticky = tx.run.head.sticky.take().is_some();
     let next = if was_sticky || restart {
         1
     } else {
+        tx.run.head.failed_workflow_tasks += 1;
         attempt + 1
     };
+    let reported_from = tx.cx.limits.problems_reported_from;
+    if reported_from > 0 && tx.run.head.failed_workflow_tasks >= reported_from {
+        tx.out.visible |= attributes::report_problem(tx.run);
+    }
     tx.schedule_workflow_task(next, None);
 }
 

@@ -17,8 +17,7 @@ use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::{
     CancelExternalWorkflowExecutionFailedCause as CancelFailed, ParentClosePolicy,
     SignalExternalWorkflowExecutionFailedCause as SignalFailed,
-    StartChildWorkflowExecutionFailedCause as StartFailed, WorkflowIdConflictPolicy,
-    WorkflowIdReusePolicy,
+    StartChildWorkflowExecutionFailedCause as StartFailed,
 };
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_store::StoreError;
@@ -243,17 +242,11 @@ impl Node {
 
         let mut shard = self.lock_of(&namespace.id, &child.workflow_id);
         let current = shard.find(&namespace.id, &child.workflow_id, "")?;
-        let mut reuse = params.request.workflow_id_reuse_policy;
-        let mut conflict = WorkflowIdConflictPolicy::Fail as i32;
-        if reuse == WorkflowIdReusePolicy::TerminateIfRunning as i32 {
-            reuse = WorkflowIdReusePolicy::AllowDuplicate as i32;
-            conflict = WorkflowIdConflictPolicy::TerminateExisting as i32;
-        }
         let decision = policy::decide(
             current.as_ref().map(|key| shard.run(key)),
             &child.create_request_id,
-            reuse,
-            conflict,
+            params.request.workflow_id_reuse_policy,
+            params.request.workflow_id_conflict_policy,
         );
         let view = View::new(self, &namespace);
         let cx = view.context(self, self.now());

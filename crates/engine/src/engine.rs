@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use steadfast_core::limits::Limits;
 use steadfast_store::{Store, StoreError};
 use steadfast_visibility::VisibilityStore;
 
@@ -65,8 +66,10 @@ impl Engine {
         store: Arc<dyn Store>,
         visibility: Arc<dyn VisibilityStore>,
         namespaces: Arc<Namespaces>,
+        limits: Limits,
     ) -> Result<Self, StoreError> {
-        let node = Node::open(store, visibility, namespaces, Arc::new(System::default()))?;
+        let surroundings = Arc::new(System::default());
+        let node = Node::open(store, visibility, namespaces, surroundings, limits)?;
         let mut threads = Vec::new();
         let committing = node.clone();
         threads.extend(spawn("commit", move || committing.committer.run()));

@@ -35,4 +35,5 @@ pub use namespaces::{
     BadBinary, DeleteHook, NamespaceRecord, Namespaces, SYSTEM_NAMESPACE, SYSTEM_SHARD,
 };
 pub use node::{Node, SHARDS};
+pub use steadfast_core::limits::Limits;
 pub use steps::Part;

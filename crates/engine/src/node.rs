@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_core::context::Ids;
 use steadfast_core::execution::RunKey;
+use steadfast_core::limits::Limits;
 use steadfast_core::time::Time;
 use steadfast_store::{ALL_KEYS, CommitOutcome, KeyRange, Store, StoreError, Table};
 use steadfast_visibility::{Change, VisibilityStore};
@@ -76,6 +77,7 @@ impl Drop for Locked<'_> {
 /// See the documentation of the module.
 pub struct Node {
     surroundings: Arc<dyn Surroundings>,
+    limits: Limits,
     namespaces: Arc<Namespaces>,
     pub(crate) committer: Arc<Committer>,
     pub(crate) queues: Arc<Queues>,
@@ -98,6 +100,7 @@ impl Node {
         visibility: Arc<dyn VisibilityStore>,
         namespaces: Arc<Namespaces>,
         surroundings: Arc<dyn Surroundings>,
+        limits: Limits,
     ) -> Result<Arc<Self>, StoreError> {
         let committer = Arc::new(Committer::new(store.clone()));
         let alarm = Arc::new(Alarm::default());
@@ -118,6 +121,7 @@ impl Node {
         }
         let node = Arc::new(Self {
             surroundings,
+            limits,
             namespaces,
             committer,
             queues: Arc::default(),
@@ -142,6 +146,10 @@ impl Node {
 
     pub(crate) fn ids(&self) -> &dyn Ids {
         &*self.surroundings
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The namespaces of the server.

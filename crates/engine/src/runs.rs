@@ -54,7 +54,8 @@ impl CachedRun {
             + run.external_cancels.len()
             + run.signal_request_ids.len();
         let started = run.started.encoded_len();
-        RUN_BYTES + events + 2 * (started + run.buffered_bytes) + ITEM_BYTES * items
+        let pending = run.buffered_bytes + run.pending_bytes;
+        RUN_BYTES + events + 2 * (started + pending) + ITEM_BYTES * items
     }
 
     /// Whether memory holds what the store does not: a started workflow task, one that waits for a certain worker,

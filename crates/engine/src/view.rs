@@ -30,6 +30,7 @@ impl<'a> View<'a> {
             now,
             namespace: self,
             ids: node.ids(),
+            limits: node.limits(),
         }
     }
 }

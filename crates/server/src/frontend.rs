@@ -13,6 +13,8 @@ use tonic::{Request, Status};
 use crate::deadline::Arrival;
 use crate::requests::{Checked, Context, Scope, fields};
 use crate::status::{short_name, status};
+use crate::waits::Waits;
+use crate::workers::Workers;
 
 /// What the services work with. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +22,9 @@ pub(crate) struct Frontend {
     pub(crate) engine: Engine,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) visibility: Arc<dyn VisibilityStore>,
+    pub(crate) workers: Arc<Workers>,
+    /// The long polls that wait.
+    pub(crate) waits: Arc<Waits>,
     /// The address that clients are told.
     pub(crate) address: Arc<str>,
     /// True once the server is stopping: long polls then end.

@@ -25,6 +25,8 @@ mod status;
 mod system;
 mod version;
 mod visibility;
+mod waits;
+mod workers;
 mod workflow_service;
 
 pub use server::{InProcess, Listeners, Pages, Parts, Server, Ui, shown_address};

@@ -359,6 +359,8 @@ fn described(record: &NamespaceRecord) -> DescribeNamespaceResponse {
             capabilities: Some(Capabilities {
                 eager_workflow_start: true,
                 poller_autoscaling: true,
+                worker_heartbeats: true,
+                reported_problems_search_attribute: true,
                 ..Capabilities::default()
             }),
             limits: Some(Limits {

@@ -110,6 +110,8 @@ impl Server {
             engine: self.parts.engine,
             namespaces: self.parts.namespaces,
             visibility: self.parts.visibility,
+            workers: Arc::default(),
+            waits: Arc::default(),
             address: address.to_string().into(),
             draining: draining.clone(),
         };

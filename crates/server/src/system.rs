@@ -10,14 +10,11 @@ use steadfast_protocol::workflowservice::get_system_info_response::Capabilities;
 use steadfast_protocol::workflowservice::{
     GetClusterInfoRequest, GetClusterInfoResponse, GetSearchAttributesRequest,
     GetSearchAttributesResponse, GetSystemInfoRequest, GetSystemInfoResponse,
-    RecordWorkerHeartbeatRequest, RecordWorkerHeartbeatResponse,
 };
 use steadfast_visibility::system_attributes;
 use tonic::Status;
 
 use crate::frontend::Frontend;
-use crate::requests::fields;
-use crate::status::status;
 use crate::version::{SERVER_VERSION, STEADFAST_VERSION, SUPPORTED_CLIENTS};
 
 pub(crate) const CLUSTER_NAME: &str = "active";
@@ -117,15 +114,5 @@ impl Frontend {
                 .map(|(name, value_type)| (name.to_owned(), value_type.to_protocol() as i32)),
         );
         Ok(GetSearchAttributesResponse { keys })
-    }
-
-    /// Accepted and not kept: no namespace says that it has the capability `worker_heartbeats`.
-    pub(crate) async fn record_worker_heartbeat(
-        &self,
-        request: RecordWorkerHeartbeatRequest,
-    ) -> Result<RecordWorkerHeartbeatResponse, Status> {
-        self.usable(&request.namespace).map_err(status)?;
-        fields::identity(&request.identity).map_err(status)?;
-        Ok(RecordWorkerHeartbeatResponse::default())
     }
 }

@@ -1,5 +1,7 @@
 //! WorkflowService: which RPC goes where.
 
+use std::time::Instant;
+
 use steadfast_protocol::workflowservice as wf;
 use steadfast_protocol::workflowservice::workflow_service_server::WorkflowService;
 use tonic::{Request, Response, Status};
@@ -7,11 +9,12 @@ use tonic::{Request, Response, Status};
 use crate::frontend::{Frontend, stopping};
 use crate::history::present_to_old_clients;
 use crate::status::status;
+use crate::waits::Wait;
 
 macro_rules! workflow_service {
     (
         engine { $($plain:ident: $plain_request:ident => $plain_response:ident;)* }
-        polls { $($poll:ident: $poll_request:ident => $poll_response:ident;)* }
+        polls { $($poll:ident $wait:ident: $poll_request:ident => $poll_response:ident;)* }
         here { $($own:ident: $own_request:ident => $own_response:ident;)* }
     ) => {
         #[tonic::async_trait]
@@ -30,6 +33,7 @@ macro_rules! workflow_service {
                 request: Request<wf::$poll_request>,
             ) -> Result<Response<wf::$poll_response>, Status> {
                 let (call, request) = self.admit(request)?;
+                let _waiting = self.waits.begin(&call.namespace.id, Wait::$wait).map_err(status)?;
                 match self.until_stopping(self.engine.$poll(call, request)).await {
                     Some(answer) => answer.map(Response::new).map_err(status),
                     None => Ok(Response::new(wf::$poll_response::default())),
@@ -43,11 +47,22 @@ macro_rules! workflow_service {
                 Frontend::$own(self, request.into_inner()).await.map(Response::new)
             })*
 
+            async fn shutdown_worker(
+                &self,
+                request: Request<wf::ShutdownWorkerRequest>,
+            ) -> Result<Response<wf::ShutdownWorkerResponse>, Status> {
+                let (call, mut request) = self.admit(request)?;
+                let last_words = request.worker_heartbeat.take();
+                self.workers.hear(&call.namespace.id, last_words, Instant::now());
+                self.engine.shutdown_worker(call, request).await.map(Response::new).map_err(status)
+            }
+
             async fn query_workflow(
                 &self,
                 request: Request<wf::QueryWorkflowRequest>,
             ) -> Result<Response<wf::QueryWorkflowResponse>, Status> {
                 let (call, request) = self.admit(request)?;
+                let _waiting = self.waits.begin(&call.namespace.id, Wait::Query).map_err(status)?;
                 self.until_stopping(self.engine.query_workflow(call, request))
                     .await
                     .unwrap_or_else(|| Err(stopping()))
@@ -81,6 +96,10 @@ macro_rules! workflow_service {
             ) -> Result<Response<wf::GetWorkflowExecutionHistoryResponse>, Status> {
                 let follows_runs = has_feature(&request, FOLLOWS_NEXT_RUN);
                 let (call, request) = self.admit(request)?;
+                let _waiting = match request.wait_new_event {
+                    true => Some(self.waits.begin(&call.namespace.id, Wait::History).map_err(status)?),
+                    false => None,
+                };
                 let filter = request.history_event_filter_type();
                 let mut answer = self
                     .until_stopping(self.engine.get_workflow_execution_history(call, request))
@@ -110,7 +129,6 @@ workflow_service! {
         respond_workflow_task_failed: RespondWorkflowTaskFailedRequest => RespondWorkflowTaskFailedResponse;
         respond_query_task_completed: RespondQueryTaskCompletedRequest => RespondQueryTaskCompletedResponse;
         reset_sticky_task_queue: ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse;
-        shutdown_worker: ShutdownWorkerRequest => ShutdownWorkerResponse;
         record_activity_task_heartbeat: RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse;
         record_activity_task_heartbeat_by_id: RecordActivityTaskHeartbeatByIdRequest => RecordActivityTaskHeartbeatByIdResponse;
         respond_activity_task_completed: RespondActivityTaskCompletedRequest => RespondActivityTaskCompletedResponse;
@@ -122,8 +140,8 @@ workflow_service! {
         describe_task_queue: DescribeTaskQueueRequest => DescribeTaskQueueResponse;
     }
     polls {
-        poll_workflow_task_queue: PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse;
-        poll_activity_task_queue: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse;
+        poll_workflow_task_queue WorkflowTask: PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse;
+        poll_activity_task_queue ActivityTask: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse;
     }
     here {
         get_system_info: GetSystemInfoRequest => GetSystemInfoResponse;
@@ -138,6 +156,9 @@ workflow_service! {
         list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
         list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
         record_worker_heartbeat: RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse;
+        list_workers: ListWorkersRequest => ListWorkersResponse;
+        count_workers: CountWorkersRequest => CountWorkersResponse;
+        describe_worker: DescribeWorkerRequest => DescribeWorkerResponse;
     }
 }
 

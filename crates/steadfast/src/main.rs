@@ -1,5 +1,6 @@
 //! The binary: reads the command line, then wires store, engine and server together.
 
+mod dynamic_config;
 mod logs;
 mod options;
 mod run;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => return misused(&error),
     };
-    match run::server(options.into_settings()) {
+    match options.into_settings().and_then(run::server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => failed(&message),
     }

@@ -4,8 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use steadfast_engine::Limits;
 use steadfast_visibility::SearchAttributeType;
 use steadfast_web::payload::codec::{Asked, CodecOptions, Endpoint};
+
+use crate::dynamic_config::{self, Effect};
 
 /// The UI is this far above the gRPC port where no other one is given.
 const UI_PORT_OFFSET: u16 = 1000;
@@ -56,9 +59,9 @@ struct StartDevOptions {
     /// Accepted for compatibility; there is no HTTP API yet.
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
-    /// Accepted for compatibility; keys of the reference server mean nothing here.
+    /// Accepted for compatibility; no SQLite holds the state.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    dynamic_config_value: Vec<(String, String)>,
+    sqlite_pragma: Vec<(String, String)>,
     #[command(flatten)]
     common: CommonOptions,
 }
@@ -104,6 +107,10 @@ struct CommonOptions {
     /// Search attribute to create in these namespaces, as Name=Type. May be repeated.
     #[arg(long, value_name = "NAME=TYPE", value_parser = search_attribute)]
     search_attribute: Vec<(String, SearchAttributeType)>,
+    /// A limit in the words of the reference server, as limit.historyCount.suggestContinueAsNew=100. May be repeated;
+    /// the log says which have no effect.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    dynamic_config_value: Vec<(String, String)>,
     /// What is logged [default: info, for start-dev warn].
     #[arg(long, value_enum)]
     log_level: Option<LogLevel>,
@@ -159,21 +166,30 @@ pub(crate) struct Settings {
     pub namespaces: Vec<String>,
     /// To be created in these namespaces.
     pub search_attributes: Vec<(String, SearchAttributeType)>,
+    /// How far runs may grow.
+    pub limits: Limits,
+    /// What of the command line means nothing here.
+    pub without_effect: Vec<String>,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
 }
 
 impl Options {
-    pub(crate) fn into_settings(self) -> Settings {
+    /// # Errors
+    /// One line for people.
+    pub(crate) fn into_settings(self) -> Result<Settings, String> {
         let Command::Server(command) = self.command;
-        match command {
+        Ok(match command {
             ServerCommand::Start(start) => Settings {
                 data_dir: Some(start.data_dir),
                 reachable: start.insecure,
-                ..start.common.into_settings(LogLevel::Info)
+                ..start.common.into_settings(LogLevel::Info)?
             },
             ServerCommand::StartDev(start) => {
-                let settings = start.common.into_settings(LogLevel::Warn);
+                let mut settings = start.common.into_settings(LogLevel::Warn)?;
+                settings
+                    .without_effect
+                    .extend(start.http_port.map(|_| "--http-port".to_owned()));
                 Settings {
                     data_dir: start.db_filename,
                     reachable: true,
@@ -181,12 +197,12 @@ impl Options {
                     ..settings
                 }
             }
-        }
+        })
     }
 }
 
 impl CommonOptions {
-    fn into_settings(self, log_level: LogLevel) -> Settings {
+    fn into_settings(self, log_level: LogLevel) -> Result<Settings, String> {
         let ui_port = self.ui_port.unwrap_or(match self.port {
             0 => 0,
             port => port.checked_add(UI_PORT_OFFSET).unwrap_or_default(),
@@ -197,7 +213,14 @@ impl CommonOptions {
                 namespaces.push(name);
             }
         }
-        Settings {
+        let mut limits = Limits::DEFAULT;
+        let mut without_effect = Vec::new();
+        for (key, value) in &self.dynamic_config_value {
+            if dynamic_config::apply(&mut limits, key, value)? == Effect::None {
+                without_effect.push(format!("--dynamic-config-value {key}={value}"));
+            }
+        }
+        Ok(Settings {
             data_dir: None,
             reachable: false,
             ip: self.ip,
@@ -218,7 +241,9 @@ impl CommonOptions {
             search_attributes: self.search_attribute,
             log_level: self.log_level.unwrap_or(log_level),
             log_format: self.log_format,
-        }
+            limits,
+            without_effect,
+        })
     }
 }
 
@@ -258,9 +283,10 @@ fn search_attribute(text: &str) -> Result<(String, SearchAttributeType), String>
 mod tests {
     use super::*;
 
-    fn parse(arguments: &str) -> Result<Settings, clap::Error> {
+    fn parse(arguments: &str) -> Result<Settings, String> {
         let arguments = std::iter::once("steadfast").chain(arguments.split_whitespace());
-        Ok(Options::try_parse_from(arguments)?.into_settings())
+        let options = Options::try_parse_from(arguments);
+        options.map_err(|error| error.to_string())?.into_settings()
     }
 
     #[test]
@@ -269,9 +295,15 @@ mod tests {
             "server start-dev --port 4321 --namespace ns --ip 127.0.0.1 --log-format pretty --log-level warn \
              --dynamic-config-value frontend.enableServerVersionCheck=false \
              --dynamic-config-value=frontend.enableUpdateWorkflowExecution=true \
+             --dynamic-config-value limit.historyCount.suggestContinueAsNew=50 --sqlite-pragma journal_mode=WAL \
              --search-attribute Size=int --search-attribute=Tags=KeywordList --headless",
         )
         .unwrap();
+        assert_eq!(settings.limits.history_count_suggest, 50);
+        assert_eq!(
+            settings.without_effect,
+            ["--dynamic-config-value frontend.enableUpdateWorkflowExecution=true"]
+        );
         assert_eq!((settings.port, settings.ui_port), (4321, None));
         assert_eq!(settings.namespaces, ["default", "ns"]);
         assert_eq!(settings.data_dir, None);
@@ -326,6 +358,7 @@ mod tests {
             "server start-dev --log-level loud",
             "server start --ui-codec-endpoint http://codec.example",
             "server start --ui-codec-asked-by nobody",
+            "server start-dev --dynamic-config-value limit.historyCount.error=many",
             "server stop",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");

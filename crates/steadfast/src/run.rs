@@ -36,6 +36,9 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         ));
     }
     logs::start(settings.log_level, settings.log_format);
+    for flag in &settings.without_effect {
+        tracing::warn!("{flag} has no effect");
+    }
     let ports = Ports::bind(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -73,7 +76,8 @@ fn build(settings: &Settings) -> Result<Parts, String> {
         .map_err(said("the namespaces cannot be read"))?;
     prepare(&namespaces, settings)?;
     let namespaces = Arc::new(namespaces);
-    let engine = Engine::start(store, visibility.clone(), namespaces.clone())
+    let limits = settings.limits.clone();
+    let engine = Engine::start(store, visibility.clone(), namespaces.clone(), limits)
         .map_err(said("the executions cannot be read"))?;
     Ok(Parts {
         engine,

@@ -43,9 +43,14 @@ fn first_timeout(activity: &Activity) -> Option<(Time, TimeoutType)> {
         )
     };
     let whole = expiration(activity).map(|due| (due, TimeoutType::ScheduleToClose));
-    // Of timeouts at the same instant the first one here wins.
-    let all = [first, whole, second].into_iter().flatten();
-    all.min_by_key(|(due, _)| *due)
+    // Of timeouts at the same instant the first one here wins. An attempt that starts in the very moment in which it is
+    // scheduled does not run out of its own time before the activity does.
+    let all = if activity.started_time == 0 {
+        [first, whole, second]
+    } else {
+        [whole, first, second]
+    };
+    all.into_iter().flatten().min_by_key(|(due, _)| *due)
 }
 
 /// Does what is due of the activity of this Scheduled event: dispatches it again after a backoff, or times it out.

@@ -46,6 +46,9 @@ pub fn heartbeat(
     } else {
         activity.heartbeat_details = details;
         activity.heartbeat_time = cx.now.0;
+        if !identity.is_empty() {
+            identity.clone_into(&mut activity.last_worker_identity);
+        }
         tx.put_activity(activity);
     }
     let response = RecordActivityTaskHeartbeatResponse {

@@ -23,8 +23,9 @@ pub(super) fn apply(
     check_fields(scope, &command).map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::pending(
         tx.run.external_cancels.len(),
+        tx.cx.limits.external_cancels,
         Cause::PendingRequestCancelLimitExceeded,
-        "pending cancel requests",
+        "pending requests to cancel external workflows",
     )?;
     let mut item = External {
         request_id: tx.cx.ids.uuid(),

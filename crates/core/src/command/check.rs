@@ -54,16 +54,18 @@ pub(super) fn within(
 }
 
 /// Refuses another pending item beyond the limit.
-pub(super) fn pending(count: usize, cause: Cause, items: &str) -> Result<(), CommandError> {
-    if count < limits::PENDING_MAX {
+pub(super) fn pending(
+    count: usize,
+    limit: usize,
+    cause: Cause,
+    items: &str,
+) -> Result<(), CommandError> {
+    if count < limit {
         return Ok(());
     }
     Err(CommandError::bad(
         cause,
-        format!(
-            "the number of {items}, {count}, has reached the per-workflow limit of {}",
-            limits::PENDING_MAX
-        ),
+        format!("the number of {items}, {count}, has reached the per-workflow limit of {limit}"),
     ))
 }
 

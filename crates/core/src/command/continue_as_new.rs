@@ -7,7 +7,7 @@ use steadfast_protocol::enums::WorkflowTaskFailedCause as Cause;
 use super::{CommandError, Scope, check};
 use crate::time::duration;
 use crate::transition::Transition;
-use crate::{attributes, backoff, close, cron, limits};
+use crate::{attributes, backoff, close, cron, limits, task_queue};
 
 const CAUSE: Cause = Cause::BadContinueAsNewAttributes;
 
@@ -19,14 +19,17 @@ pub(super) fn apply(
     check::nothing_unseen(tx)?;
     let (kind, queue) = names(tx, &command);
     check_names(&kind, &queue).map_err(|detail| CommandError::bad(CAUSE, detail))?;
-    check_fields(&mut command).map_err(|what| {
-        // As the reference prints a task queue.
-        let queue = format!("name:\"{queue}\" kind:TASK_QUEUE_KIND_NORMAL");
-        CommandError::bad(
-            CAUSE,
-            format!("{what}. WorkflowType={kind} TaskQueue={queue}"),
-        )
-    })?;
+    let allowed = task_queue::check(&queue, tx.run.task_queue());
+    allowed
+        .and_then(|()| check_fields(&mut command))
+        .map_err(|what| {
+            // As the reference prints a task queue.
+            let queue = format!("name:\"{queue}\" kind:TASK_QUEUE_KIND_NORMAL");
+            CommandError::bad(
+                CAUSE,
+                format!("{what}. WorkflowType={kind} TaskQueue={queue}"),
+            )
+        })?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
     check_sizes(&command)?;
     close::continue_as_new(tx, scope.completed_event_id, command);

@@ -11,11 +11,9 @@ use super::{CommandError, Scope, check};
 use crate::record::Activity;
 use crate::time::{duration, duration_or_zero, to_duration};
 use crate::transition::{Transition, activity_task};
-use crate::{activity, attributes, backoff, limits};
+use crate::{activity, attributes, backoff, limits, task_queue};
 
 const CAUSE: Cause = Cause::BadScheduleActivityAttributes;
-/// Queues whose names begin so are the server's own.
-const RESERVED_PREFIX: &str = "/_sys/";
 
 pub(super) fn apply(
     tx: &mut Transition<'_>,
@@ -24,8 +22,8 @@ pub(super) fn apply(
 ) -> Result<(), CommandError> {
     let run_timeout = tx.run.start_attributes().workflow_run_timeout.as_ref();
     let run_timeout = duration_or_zero(run_timeout);
-    let plan =
-        Plan::new(command, run_timeout).map_err(|detail| CommandError::bad(CAUSE, detail))?;
+    let plan = Plan::new(command, run_timeout, tx.run.task_queue())
+        .map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::payloads_size(
         plan.command.input.as_ref(),
         CAUSE,
@@ -33,6 +31,7 @@ pub(super) fn apply(
     )?;
     check::pending(
         tx.run.activities.len(),
+        tx.cx.limits.activities,
         Cause::PendingActivitiesLimitExceeded,
         "pending activities",
     )?;
@@ -75,12 +74,13 @@ impl Plan {
     fn new(
         mut command: ScheduleActivityTaskCommandAttributes,
         run_timeout: i64,
+        own_queue: &str,
     ) -> Result<Self, String> {
         let kind = command.activity_type.as_ref();
         let activity_type = kind.map_or_else(String::new, |kind| kind.name.clone());
         let queue = command.task_queue.take();
         let queue = queue.map_or_else(String::new, |queue| queue.name);
-        check_names(&command.activity_id, &activity_type, &queue)?;
+        check_names(&command.activity_id, &activity_type, &queue, own_queue)?;
         let mut retry_policy = command.retry_policy.take().unwrap_or_default();
         let valid = backoff::validate(&retry_policy);
         valid.map_err(|refusal| refusal.message().to_owned())?;
@@ -186,7 +186,7 @@ fn capped(timeout: i64, cap: i64) -> i64 {
     if timeout == 0 { cap } else { timeout.min(cap) }
 }
 
-fn check_names(id: &str, kind: &str, queue: &str) -> Result<(), String> {
+fn check_names(id: &str, kind: &str, queue: &str, own_queue: &str) -> Result<(), String> {
     for (field, value) in [("activityId", id), ("activityType", kind)] {
         if value.is_empty() {
             return Err(format!("{field} is not set"));
@@ -205,10 +205,5 @@ fn check_names(id: &str, kind: &str, queue: &str) -> Result<(), String> {
     if queue.len() > limits::ID_LENGTH_MAX {
         return Err("taskQueue length exceeds limit".to_owned());
     }
-    if queue.starts_with(RESERVED_PREFIX) {
-        return Err(format!(
-            "task queue name cannot start with reserved prefix {RESERVED_PREFIX}"
-        ));
-    }
-    Ok(())
+    task_queue::check(queue, own_queue)
 }

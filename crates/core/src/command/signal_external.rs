@@ -28,6 +28,7 @@ pub(super) fn apply(
     )?;
     check::pending(
         tx.run.external_signals.len(),
+        tx.cx.limits.external_signals,
         Cause::PendingSignalsLimitExceeded,
         "pending signals to external workflows",
     )?;

@@ -14,7 +14,7 @@ use crate::record::Child;
 use crate::start::effective_timeouts;
 use crate::time::{duration, duration_or_zero, to_duration, to_duration_opt};
 use crate::transition::Transition;
-use crate::{attributes, backoff, child, cron, limits};
+use crate::{attributes, backoff, child, cron, limits, task_queue};
 
 const CAUSE: Cause = Cause::BadStartChildExecutionAttributes;
 
@@ -25,11 +25,13 @@ pub(super) fn apply(
 ) -> Result<(), CommandError> {
     let (namespace, namespace_id) = check::own_namespace(tx, &command.namespace, CAUSE)?;
     command.namespace = namespace;
-    check_fields(&mut command).map_err(|detail| CommandError::bad(CAUSE, detail))?;
+    check_fields(&mut command, tx.run.task_queue())
+        .map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
     check_sizes(&command)?;
     check::pending(
         tx.run.children.len(),
+        tx.cx.limits.children,
         Cause::PendingChildWorkflowsLimitExceeded,
         "pending child workflow executions",
     )?;
@@ -62,8 +64,11 @@ fn type_name(command: &StartChildWorkflowExecutionCommandAttributes) -> &str {
     kind.map_or("", |kind| kind.name.as_str())
 }
 
-/// Checks what needs no knowledge of the run; fills the retry policy.
-fn check_fields(command: &mut StartChildWorkflowExecutionCommandAttributes) -> Result<(), String> {
+/// Checks what stands in the command; fills the retry policy. `own_queue` is that of the workflow.
+fn check_fields(
+    command: &mut StartChildWorkflowExecutionCommandAttributes,
+    own_queue: &str,
+) -> Result<(), String> {
     let kind = type_name(command).to_owned();
     let id = command.workflow_id.clone();
     let namespace = command.namespace.clone();
@@ -93,6 +98,9 @@ fn check_fields(command: &mut StartChildWorkflowExecutionCommandAttributes) -> R
             ));
         }
     }
+    task_queue::check(queue, own_queue).map_err(|what| {
+        format!("invalid TaskQueue on StartChildWorkflowExecutionCommand: {what}. {which}")
+    })?;
     let durations = [
         (
             "WorkflowExecutionTimeout",

@@ -5,7 +5,8 @@ use steadfast_core::limits;
 use steadfast_core::time::{SECOND, to_duration};
 use steadfast_protocol::command::ScheduleActivityTaskCommandAttributes;
 use steadfast_protocol::command::command::Attributes as Do;
-use steadfast_protocol::enums::CommandType;
+use steadfast_protocol::common::RetryPolicy;
+use steadfast_protocol::enums::{CommandType, TimeoutType};
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::failure::failure::FailureInfo;
 use steadfast_protocol::history::history_event::Attributes;
@@ -170,6 +171,44 @@ fn heartbeats_keep_it_alive_and_their_details_are_kept() {
     assert_eq!(last.message, "activity Heartbeat timeout");
     let gone = world.play(|run, cx| core::heartbeat(run, cx, &target, None, "worker"));
     assert!(gone.is_err());
+}
+
+#[test]
+fn who_sends_a_heartbeat_is_its_worker_where_nobody_else_is_known() {
+    let mut world = with(|_| {});
+    let target = world.start_activity("a");
+    for (identity, known) in [("me", "me"), ("", "me"), ("you", "you")] {
+        let beat = world.play(|run, cx| core::heartbeat(run, cx, &target, None, identity));
+        world.commit(beat.unwrap().0.unwrap());
+        assert_eq!(world.activity("a").last_worker_identity, known);
+    }
+}
+
+#[test]
+fn whose_attempt_and_whole_end_at_the_same_instant_runs_out_as_a_whole() {
+    let mut world = with(|command| {
+        command.start_to_close_timeout = seconds(3);
+        command.schedule_to_close_timeout = seconds(2);
+        command.retry_policy = Some(RetryPolicy {
+            maximum_attempts: 1,
+            ..RetryPolicy::default()
+        });
+    });
+    world.start_activity("a");
+    world.wait(2000);
+    let kind = world
+        .history
+        .iter()
+        .find_map(|event| match &event.attributes {
+            Some(Attributes::ActivityTaskTimedOutEventAttributes(timed_out)) => {
+                match timed_out.failure.as_ref()?.failure_info.as_ref()? {
+                    FailureInfo::TimeoutFailureInfo(info) => Some(info.timeout_type()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        });
+    assert_eq!(kind, Some(TimeoutType::ScheduleToClose));
 }
 
 #[test]

@@ -185,6 +185,16 @@ fn bad_commands_fail_the_task() {
             "BadStartChildExecutionAttributes: invalid CronSchedule on StartChildWorkflowExecutionCommand: invalid CronSchedule.. WorkflowId=child WorkflowType=Child Namespace=place",
         ),
         (
+            vec![child(|c| {
+                c.task_queue = Some(queue("temporal-sys-per-ns-tq"))
+            })],
+            "BadStartChildExecutionAttributes: invalid TaskQueue on StartChildWorkflowExecutionCommand: cannot use internal per-namespace task queue:temporal-sys-per-ns-tq (in parent component task queue: queue). WorkflowId=child WorkflowType=Child Namespace=place",
+        ),
+        (
+            again(|c| c.task_queue = Some(queue("/_sys/q"))),
+            "BadContinueAsNewAttributes: task queue name cannot start with reserved prefix /_sys/. WorkflowType=Flow TaskQueue=name:\"/_sys/q\" kind:TASK_QUEUE_KIND_NORMAL",
+        ),
+        (
             vec![signal_external("", "", "s")],
             "BadSignalWorkflowExecutionAttributes: WorkflowId is not set on SignalExternalWorkflowExecutionCommand. Namespace= RunId= SignalName=s",
         ),

@@ -11,6 +11,7 @@ use steadfast_core::activity::{self, ActivityRef, Target};
 use steadfast_core::completion::{self, Completed};
 use steadfast_core::context::{Context, Ids, Namespace};
 use steadfast_core::execution::Execution;
+use steadfast_core::limits::Limits;
 use steadfast_core::outcome::{Effect, Outcome, Task, TaskKind};
 use steadfast_core::record::Activity;
 use steadfast_core::rows::Row;
@@ -120,6 +121,7 @@ impl World {
             now: Time(EPOCH),
             namespace: &*place,
             ids: &*place,
+            limits: &Limits::DEFAULT,
         };
         let started = start::start(&cx, params).unwrap();
         let mut world = Self {
@@ -144,6 +146,7 @@ impl World {
             now: Time(self.now),
             namespace: &*place,
             ids: &*place,
+            limits: &Limits::DEFAULT,
         };
         input(&mut self.run, &cx)
     }
@@ -184,6 +187,7 @@ impl World {
         assert_eq!(loaded.activity_ids, self.run.activity_ids);
         assert_eq!(loaded.timer_ids, self.run.timer_ids);
         assert_eq!(loaded.buffered_bytes, self.run.buffered_bytes);
+        assert_eq!(loaded.pending_bytes, self.run.pending_bytes);
     }
 
     /// Starts the pending workflow task.

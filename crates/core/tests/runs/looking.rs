@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use steadfast_core::execution::Execution;
+use steadfast_core::limits::Limits;
 use steadfast_core::query::{self, BufferedQuery, Plan};
+use steadfast_core::signal::{self, Signal};
 use steadfast_core::time::{SECOND, Time};
 use steadfast_core::{Refusal, describe};
 use steadfast_protocol::enums::{
     EventType, PendingWorkflowTaskState, QueryRejectCondition, WorkflowExecutionStatus,
 };
+use steadfast_protocol::history::history_event::Attributes;
 
 use crate::script::World;
 
@@ -93,12 +97,12 @@ fn a_waiting_query_rides_on_the_next_task_or_is_handed_back() {
         delivered: false,
     };
     let run = &mut world.runs[0].run;
-    assert_eq!(query::buffer(run, query("q1")), Ok(()));
-    let refused = query::buffer(run, query("q2")).expect_err("only one waits");
+    assert_eq!(query::buffer(run, &Limits::DEFAULT, query("q1")), Ok(()));
+    let refused = query::buffer(run, &Limits::DEFAULT, query("q2")).expect_err("only one waits");
     assert!(matches!(refused, Refusal::ResourceExhausted { .. }));
     assert!(query::cancel(run, "q1"));
     assert!(!query::cancel(run, "q1"));
-    assert_eq!(query::buffer(run, query("q3")), Ok(()));
+    assert_eq!(query::buffer(run, &Limits::DEFAULT, query("q3")), Ok(()));
     // The task that runs started before the query came; no other one follows.
     assert_eq!(
         world.play("done"),
@@ -152,12 +156,88 @@ fn a_description_is_complete() {
     assert!(closed.pending_workflow_task.is_none());
 }
 
+/// A signal to a run that is beyond a limit: the last event of that run, and what the sender is told.
+fn signal_beyond(grow: impl FnOnce(&mut Execution)) -> (Option<String>, Result<(), Refusal>) {
+    let mut run = world("start").runs[0].run.clone();
+    grow(&mut run);
+    let signal = Signal {
+        name: "sig".to_owned(),
+        ..Signal::default()
+    };
+    let sent = World::default().cx(|cx| signal::signal(&mut run, cx, signal, false));
+    let outcome = sent.expect("the run is open").expect("the signal is new");
+    let last = outcome.blocks.iter().flatten().last();
+    let reason = last.and_then(|event| match &event.attributes {
+        Some(Attributes::WorkflowExecutionTerminatedEventAttributes(end)) => {
+            Some(end.reason.clone())
+        }
+        _ => None,
+    });
+    (reason, outcome.reply(()))
+}
+
 #[test]
-fn a_history_beyond_its_limit_ends_the_run() {
+fn a_run_beyond_its_limits_is_ended_and_the_caller_hears_of_it() {
+    let limits = Limits::DEFAULT;
+    type Grow = fn(&mut Execution, Limits);
+    let cases: [(&str, Grow); 3] = [
+        ("Workflow history size exceeds limit.", |run, limits| {
+            run.head.history_size = limits.history_size + 1;
+        }),
+        ("Workflow history count exceeds limit.", |run, limits| {
+            run.head.next_event_id = limits.history_count + 2;
+        }),
+        (
+            "Workflow mutable state size exceeds limit.",
+            |run, limits| {
+                run.pending_bytes = limits.pending_size + 1;
+            },
+        ),
+    ];
+    for (reason, grow) in cases {
+        let (end, told) = signal_beyond(|run| grow(run, limits.clone()));
+        assert_eq!(end.as_deref(), Some(reason));
+        assert_eq!(told, Err(Refusal::invalid(reason)));
+    }
+    let at_the_limit = signal_beyond(|run| run.head.next_event_id = limits.history_count);
+    assert_eq!(at_the_limit, (None, Ok(())));
+}
+
+fn reported(world: &World) -> Option<String> {
+    let attributes = &world.runs[0].run.head.search_attributes;
+    let value = attributes.get("TemporalReportedProblems");
+    value.map(|value| String::from_utf8_lossy(&value.data).into_owned())
+}
+
+#[test]
+fn a_workflow_task_that_keeps_failing_is_reported_until_it_succeeds() {
     let mut world = world("start");
-    world.runs[0].run.head.history_size = steadfast_core::limits::HISTORY_SIZE_MAX + 1;
-    assert_eq!(
-        world.play("signal"),
-        "3 Signaled{sig}, 4 Terminated{Workflow history size exceeds limit. by=history-service}"
-    );
+    world.play("poll");
+    world.play("fail");
+    // From now on the worker is silent.
+    for attempt in 2..=Limits::DEFAULT.problems_reported_from {
+        assert_eq!(reported(&world), None, "before attempt {attempt} failed");
+        world.play("poll");
+        world.play("wait s=1000");
+        world.play("due");
+    }
+    let problem = r#"["category=WorkflowTaskFailed","cause=WorkflowTaskFailedCauseWorkflowWorkerUnhandledFailure"]"#;
+    assert_eq!(reported(&world).as_deref(), Some(problem));
+    world.play("poll");
+    world.play("done");
+    assert_eq!(reported(&world), None);
+}
+
+#[test]
+fn a_worker_that_never_answers_is_reported_too() {
+    let mut world = world("start");
+    for _ in 0..Limits::DEFAULT.problems_reported_from {
+        assert_eq!(reported(&world), None);
+        world.play("poll");
+        world.play("wait s=1000");
+        world.play("due");
+    }
+    let problem =
+        r#"["category=WorkflowTaskTimedOut","cause=WorkflowTaskTimedOutCauseStartToClose"]"#;
+    assert_eq!(reported(&world).as_deref(), Some(problem));
 }

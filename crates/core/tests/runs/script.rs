@@ -11,6 +11,7 @@ use prost::Message;
 use steadfast_core::completion;
 use steadfast_core::context::{Context, Ids, Namespace};
 use steadfast_core::execution::Execution;
+use steadfast_core::limits::Limits;
 use steadfast_core::outcome::Outcome;
 use steadfast_core::policy::{self, Decision};
 use steadfast_core::rows::Row;
@@ -184,6 +185,7 @@ impl World {
             now: Time(EPOCH + self.now.get()),
             namespace: &self.place,
             ids: &self.ids,
+            limits: &Limits::DEFAULT,
         })
     }
 

@@ -280,11 +280,15 @@ async fn start(
         let Some((outcome, activity)) = started else {
             return Ok(None);
         };
+        let ended = outcome.beyond_limit.is_some();
         let change = RunChange {
             key: task.run.clone(),
             outcome,
         };
         let durability = shard.commit(node, vec![change], Departures::default(), None);
+        if ended {
+            return Ok(None);
+        }
         let response = response(&mut shard, call, &task.run, &activity);
         (durability, response)
     };

@@ -120,12 +120,13 @@ fn conclude<T>(
 ) -> (Durability, Result<T, Refusal>) {
     match changed {
         Ok((Some(outcome), value)) => {
+            let result = outcome.reply(value);
             let change = RunChange {
                 key: key.clone(),
                 outcome,
             };
             let durability = shard.commit(node, vec![change], Departures::default(), None);
-            (durability, Ok(value))
+            (durability, result)
         }
         Ok((None, value)) => (shard.durability(key), Ok(value)),
         Err(refusal) => (shard.durability(key), Err(refusal)),

@@ -186,6 +186,7 @@ impl Engine {
                 let id = node.ids().uuid();
                 query::buffer(
                     run,
+                    node.limits(),
                     BufferedQuery {
                         id: id.clone(),
                         query: query.clone(),

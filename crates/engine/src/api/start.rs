@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steadfast_core::Refusal;
 use steadfast_core::execution::RunKey;
 use steadfast_core::options;
+use steadfast_core::outcome::Outcome;
 use steadfast_core::policy::{self, Decision};
 use steadfast_core::signal::{self, Signal};
 use steadfast_core::start::{self, StartParams};
@@ -122,13 +123,7 @@ fn begin(
         }
         (Decision::UseExisting, Some(key)) => {
             let durability = match options::attach(shard.run_mut(&key), &cx, &request) {
-                Some(outcome) => {
-                    changes.push(RunChange {
-                        key: key.clone(),
-                        outcome,
-                    });
-                    shard.commit(node, changes, Departures::default(), None)
-                }
+                Some(outcome) => commit_existing(node, shard, &key, outcome)?,
                 None => shard.durability(&key),
             };
             let begun = Begun {
@@ -164,6 +159,22 @@ fn start_params(
         allow_eager: true,
         ..StartParams::default()
     }
+}
+
+/// Commits a change of the run that was there. Nothing of a change that ended it is answered.
+fn commit_existing(
+    node: &Arc<Node>,
+    shard: &mut Shard,
+    key: &Arc<RunKey>,
+    outcome: Outcome,
+) -> Result<Durability, Refusal> {
+    let reply = outcome.reply(());
+    let change = RunChange {
+        key: key.clone(),
+        outcome,
+    };
+    let durability = shard.commit(node, vec![change], Departures::default(), None);
+    reply.map(|()| durability)
 }
 
 fn commit_started(
@@ -252,13 +263,7 @@ fn signal_or_begin(
             let cx = view.context(node, node.now());
             let outcome = signal::signal(shard.run_mut(&key), &cx, signal, true)?;
             let durability = match outcome {
-                Some(outcome) => {
-                    let change = RunChange {
-                        key: key.clone(),
-                        outcome,
-                    };
-                    shard.commit(node, vec![change], Departures::default(), None)
-                }
+                Some(outcome) => commit_existing(node, shard, &key, outcome)?,
                 None => shard.durability(&key),
             };
             (key, false, durability)

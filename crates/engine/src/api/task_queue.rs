@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use steadfast_core::Refusal;
 use steadfast_core::outcome::TaskKind;
+use steadfast_matching::Description;
 use steadfast_protocol::Timestamp;
-use steadfast_protocol::enums::{TaskQueueKind, TaskQueueType};
-use steadfast_protocol::taskqueue::{TaskIdBlock, TaskQueueStatus, TaskQueueVersioningInfo};
+use steadfast_protocol::enums::{
+    BuildIdTaskReachability, DescribeTaskQueueMode, TaskQueueKind, TaskQueueType,
+};
+use steadfast_protocol::taskqueue::{
+    TaskIdBlock, TaskQueueStatus, TaskQueueTypeInfo, TaskQueueVersionInfo, TaskQueueVersioningInfo,
+};
 use steadfast_protocol::workflowservice::{
     DescribeTaskQueueRequest, DescribeTaskQueueResponse, ShutdownWorkerRequest,
     ShutdownWorkerResponse,
@@ -32,24 +37,11 @@ impl Engine {
         call: Call,
         request: DescribeTaskQueueRequest,
     ) -> Result<DescribeTaskQueueResponse, Refusal> {
-        let node = self.node();
+        if request.api_mode == DescribeTaskQueueMode::Enhanced as i32 {
+            return Ok(self.describe_by_type(&call, &request));
+        }
         let queue = request.task_queue.unwrap_or_default();
-        let kind = match TaskQueueType::try_from(request.task_queue_type) {
-            Ok(TaskQueueType::Activity) => Some(TaskKind::Activity),
-            // Nobody can poll for these tasks here. The web UI asks all the same.
-            Ok(TaskQueueType::Nexus) => None,
-            _ => Some(TaskKind::Workflow),
-        };
-        let now = node.now();
-        let description = kind.and_then(|kind| {
-            let key = QueueKey {
-                namespace_id: call.namespace.id.as_str().into(),
-                kind,
-                name: queue.name.as_str().into(),
-            };
-            node.queues.describe(&key, now)
-        });
-        let description = description.unwrap_or_else(|| node.queues.describe_unused(now));
+        let description = self.description(&call, &queue.name, request.task_queue_type);
         let sticky = queue.kind == TaskQueueKind::Sticky as i32;
         let backlog = description.stats.approximate_backlog_count;
         Ok(DescribeTaskQueueResponse {
@@ -73,6 +65,67 @@ impl Engine {
             }),
             ..Default::default()
         })
+    }
+
+    /// The older form of the answer: by build, of which there is but the one without a name, and by type.
+    fn describe_by_type(
+        &self,
+        call: &Call,
+        request: &DescribeTaskQueueRequest,
+    ) -> DescribeTaskQueueResponse {
+        let name = request.task_queue.as_ref();
+        let name = name.map_or("", |queue| queue.name.as_str());
+        let both = [
+            TaskQueueType::Workflow as i32,
+            TaskQueueType::Activity as i32,
+        ];
+        let types = match &request.task_queue_types[..] {
+            [] => &both[..],
+            wanted => wanted,
+        };
+        let of_type = |&queue_type: &i32| {
+            let description = self.description(call, name, queue_type);
+            let info = TaskQueueTypeInfo {
+                pollers: match request.report_pollers {
+                    true => description.pollers,
+                    false => Vec::new(),
+                },
+                stats: request.report_stats.then_some(description.stats),
+            };
+            (queue_type, info)
+        };
+        let reachability = match request.report_task_reachability {
+            true => BuildIdTaskReachability::Reachable,
+            false => BuildIdTaskReachability::Unspecified,
+        };
+        let info = TaskQueueVersionInfo {
+            types_info: types.iter().map(of_type).collect(),
+            task_reachability: reachability as i32,
+        };
+        DescribeTaskQueueResponse {
+            versions_info: [(String::new(), info)].into(),
+            ..Default::default()
+        }
+    }
+
+    fn description(&self, call: &Call, name: &str, queue_type: i32) -> Description {
+        let node = self.node();
+        let kind = match TaskQueueType::try_from(queue_type) {
+            Ok(TaskQueueType::Activity) => Some(TaskKind::Activity),
+            // Nobody can poll for these tasks here. The web UI asks all the same.
+            Ok(TaskQueueType::Nexus) => None,
+            _ => Some(TaskKind::Workflow),
+        };
+        let now = node.now();
+        let description = kind.and_then(|kind| {
+            let key = QueueKey {
+                namespace_id: call.namespace.id.as_str().into(),
+                kind,
+                name: name.into(),
+            };
+            node.queues.describe(&key, now)
+        });
+        description.unwrap_or_else(|| node.queues.describe_unused(now))
     }
 
     /// A worker goes: its own queue takes nothing more, and what waits there goes to the normal queue.

@@ -1,17 +1,14 @@
 //! Task queues and the workers' versions that come with them (server-semantics 8.1, 8.2).
 
-use steadfast_core::Refusal;
 use steadfast_core::limits::ID_LENGTH_MAX;
+use steadfast_core::task_queue::RESERVED_PREFIX;
+use steadfast_core::{Refusal, task_queue};
 use steadfast_protocol::common::WorkerVersionCapabilities;
 use steadfast_protocol::deployment::WorkerDeploymentOptions;
 use steadfast_protocol::enums::{TaskQueueKind, WorkerVersioningMode};
 use steadfast_protocol::taskqueue::TaskQueue;
 
 use super::fields;
-
-const RESERVED_PREFIX: &str = "/_sys/";
-const INTERNAL_PREFIX: &str = "temporal-sys-per-ns-";
-const INTERNAL_NAME: &str = "temporal-sys-worker-controller-per-ns-tq";
 
 /// Half of an id, less what joins name and build id to the name of an internal workflow.
 const DEPLOYMENT_NAME_BYTES_MAX: usize = (ID_LENGTH_MAX - 39) / 2;
@@ -36,13 +33,7 @@ pub(crate) fn named(value: Option<&mut TaskQueue>) -> Result<&mut TaskQueue, Ref
 /// The task queue of a workflow to start: one that users may use. No queue is as good as no name.
 pub(crate) fn of_workflow(value: &mut Option<TaskQueue>) -> Result<(), Refusal> {
     let queue = named(value.as_mut())?;
-    if queue.name.starts_with(INTERNAL_PREFIX) || queue.name == INTERNAL_NAME {
-        return Err(Refusal::InvalidArgument(format!(
-            "cannot use internal per-namespace task queue:{}",
-            queue.name
-        )));
-    }
-    Ok(())
+    task_queue::check(&queue.name, "").map_err(Refusal::InvalidArgument)
 }
 
 /// The task queue of a poll, with what the worker says of its version.
@@ -75,9 +66,9 @@ pub(crate) fn name(value: &str) -> Result<(), Refusal> {
         return Err(Refusal::invalid("taskQueue length exceeds limit"));
     }
     if value.starts_with(RESERVED_PREFIX) {
-        return Err(Refusal::invalid(
-            "task queue name cannot start with reserved prefix /_sys/",
-        ));
+        return Err(Refusal::InvalidArgument(format!(
+            "task queue name cannot start with reserved prefix {RESERVED_PREFIX}"
+        )));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use prometheus_client::registry::Registry;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use steadfast_engine::token::TaskToken;
-use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
+use steadfast_engine::{Engine, Limits, NamespaceRecord, Namespaces};
 use steadfast_protocol::DESCRIPTORS;
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_server::{Listeners, Parts, Server};
@@ -42,7 +42,13 @@ pub(crate) async fn serve() -> Served {
     }
     let visibility = Arc::new(MemoryVisibility::default());
     let parts = Parts {
-        engine: Engine::start(store, visibility.clone(), namespaces.clone()).unwrap(),
+        engine: Engine::start(
+            store,
+            visibility.clone(),
+            namespaces.clone(),
+            Limits::DEFAULT,
+        )
+        .unwrap(),
         namespaces: namespaces.clone(),
         visibility,
         registry: Registry::default(),

@@ -1,0 +1,202 @@
+//! What a client and a worker see of runs, over the wire.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(deprecated, reason = "older clients still ask in older ways")]
+
+mod support;
+
+use std::time::Duration;
+
+use prost::Message;
+use steadfast_protocol::command::command::Attributes as Do;
+use steadfast_protocol::command::{Command, StartChildWorkflowExecutionCommandAttributes};
+use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
+use steadfast_protocol::enums::{
+    CommandType, DescribeTaskQueueMode, EventType, TaskQueueType, WorkerStatus,
+    WorkflowExecutionStatus, WorkflowIdReusePolicy,
+};
+use steadfast_protocol::taskqueue::TaskQueue;
+use steadfast_protocol::worker::WorkerHeartbeat;
+use steadfast_protocol::workflowservice as wf;
+use support::{Served, call, serve};
+use tonic::{Code, Status};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const NAMESPACE: &str = "default";
+
+async fn ask<T: Message + Default>(
+    served: &Served,
+    rpc: &str,
+    request: impl Message,
+) -> Result<T, Status> {
+    let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{rpc}");
+    let answer = call(&served.channel, &path, request.encode_to_vec(), PATIENCE).await?;
+    Ok(T::decode(answer).unwrap())
+}
+
+fn queue() -> Option<TaskQueue> {
+    Some(TaskQueue {
+        name: "q".to_owned(),
+        ..TaskQueue::default()
+    })
+}
+
+fn flow() -> Option<WorkflowType> {
+    Some(WorkflowType {
+        name: "Flow".to_owned(),
+    })
+}
+
+async fn start(served: &Served, workflow_id: &str) -> String {
+    let request = wf::StartWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        workflow_id: workflow_id.to_owned(),
+        workflow_type: flow(),
+        task_queue: queue(),
+        ..Default::default()
+    };
+    let started =
+        ask::<wf::StartWorkflowExecutionResponse>(served, "StartWorkflowExecution", request);
+    started.await.unwrap().run_id
+}
+
+async fn poll(served: &Served) -> wf::PollWorkflowTaskQueueResponse {
+    let request = wf::PollWorkflowTaskQueueRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_queue: queue(),
+        ..Default::default()
+    };
+    ask(served, "PollWorkflowTaskQueue", request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_child_may_take_the_place_of_a_running_workflow() {
+    let served = serve().await;
+    start(&served, "parent").await;
+    let task = poll(&served).await;
+    let in_the_way = start(&served, "child").await;
+    let child = StartChildWorkflowExecutionCommandAttributes {
+        workflow_id: "child".to_owned(),
+        workflow_type: flow(),
+        workflow_id_reuse_policy: WorkflowIdReusePolicy::TerminateIfRunning as i32,
+        ..Default::default()
+    };
+    let done = wf::RespondWorkflowTaskCompletedRequest {
+        task_token: task.task_token,
+        commands: vec![Command {
+            command_type: CommandType::StartChildWorkflowExecution as i32,
+            attributes: Some(Do::StartChildWorkflowExecutionCommandAttributes(child)),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    ask::<wf::RespondWorkflowTaskCompletedResponse>(&served, "RespondWorkflowTaskCompleted", done)
+        .await
+        .unwrap();
+    // The parent's next task says what became of the start.
+    let events = loop {
+        let task = poll(&served).await;
+        if task.workflow_execution.unwrap().workflow_id == "parent" {
+            break task.history.unwrap().events;
+        }
+    };
+    let started = EventType::ChildWorkflowExecutionStarted as i32;
+    assert!(events.iter().any(|event| event.event_type == started));
+    let request = wf::DescribeWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        execution: Some(WorkflowExecution {
+            workflow_id: "child".to_owned(),
+            run_id: in_the_way,
+        }),
+    };
+    let described: wf::DescribeWorkflowExecutionResponse =
+        ask(&served, "DescribeWorkflowExecution", request)
+            .await
+            .unwrap();
+    assert_eq!(
+        described.workflow_execution_info.unwrap().status(),
+        WorkflowExecutionStatus::Terminated
+    );
+}
+
+#[tokio::test]
+async fn workers_that_send_heartbeats_are_listed_by_page() {
+    let served = serve().await;
+    let heartbeat = |number: i32| WorkerHeartbeat {
+        worker_instance_key: format!("key{number}"),
+        task_queue: "q".to_owned(),
+        status: WorkerStatus::Running as i32,
+        ..WorkerHeartbeat::default()
+    };
+    let record = wf::RecordWorkerHeartbeatRequest {
+        namespace: NAMESPACE.to_owned(),
+        worker_heartbeat: (1..=3).map(heartbeat).collect(),
+        ..Default::default()
+    };
+    ask::<wf::RecordWorkerHeartbeatResponse>(&served, "RecordWorkerHeartbeat", record)
+        .await
+        .unwrap();
+    let mut list = wf::ListWorkersRequest {
+        namespace: NAMESPACE.to_owned(),
+        page_size: 2,
+        query: "Status = 'Running'".to_owned(),
+        ..Default::default()
+    };
+    let mut keys = Vec::new();
+    loop {
+        let page: wf::ListWorkersResponse =
+            ask(&served, "ListWorkers", list.clone()).await.unwrap();
+        assert!(page.workers.len() <= 2);
+        keys.extend(page.workers.into_iter().map(|it| it.worker_instance_key));
+        list.next_page_token = page.next_page_token;
+        if list.next_page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(keys, ["key1", "key2", "key3"]);
+    let last_words = wf::ShutdownWorkerRequest {
+        namespace: NAMESPACE.to_owned(),
+        worker_heartbeat: Some(WorkerHeartbeat {
+            status: WorkerStatus::Shutdown as i32,
+            ..heartbeat(2)
+        }),
+        ..Default::default()
+    };
+    ask::<wf::ShutdownWorkerResponse>(&served, "ShutdownWorker", last_words)
+        .await
+        .unwrap();
+    let describe = wf::DescribeWorkerRequest {
+        namespace: NAMESPACE.to_owned(),
+        worker_instance_key: "key2".to_owned(),
+    };
+    let gone = ask::<wf::DescribeWorkerResponse>(&served, "DescribeWorker", describe).await;
+    assert_eq!(gone.unwrap_err().code(), Code::NotFound);
+    let count = wf::CountWorkersRequest {
+        namespace: NAMESPACE.to_owned(),
+        ..Default::default()
+    };
+    let counted: wf::CountWorkersResponse = ask(&served, "CountWorkers", count).await.unwrap();
+    assert_eq!(counted.count, 2);
+}
+
+#[tokio::test]
+async fn a_task_queue_is_described_by_type_for_older_clients() {
+    let served = serve().await;
+    start(&served, "w").await;
+    let request = wf::DescribeTaskQueueRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_queue: queue(),
+        api_mode: DescribeTaskQueueMode::Enhanced as i32,
+        report_stats: true,
+        ..Default::default()
+    };
+    let described: wf::DescribeTaskQueueResponse =
+        ask(&served, "DescribeTaskQueue", request).await.unwrap();
+    let backlog = |queue_type: TaskQueueType| {
+        let types = &described.versions_info[""].types_info;
+        let stats = types[&(queue_type as i32)].stats.as_ref().unwrap();
+        stats.approximate_backlog_count
+    };
+    assert_eq!(backlog(TaskQueueType::Workflow), 1);
+    assert_eq!(backlog(TaskQueueType::Activity), 0);
+}
