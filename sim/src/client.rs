@@ -363,7 +363,7 @@ async fn follow(world: &Rc<World>, workflow_id: &str) {
             )
         });
         let Ok(page) = page.await else { return };
-        events.extend(page.history.unwrap_or_default().events);
+        events.extend(sdk::arrived(page.history));
         let run_id = run_of(world, &events);
         if let Some(run_id) = run_id {
             sdk::read(world, &run_id, &events);

@@ -134,7 +134,7 @@ impl Worker {
     ) -> Result<Vec<HistoryEvent>, Refusal> {
         let execution = task.workflow_execution.clone().unwrap_or_default();
         let run_id = execution.run_id.as_str();
-        let mut events = task.history.clone().unwrap_or_default().events;
+        let mut events = sdk::arrived(task.history.clone());
         let mut token = task.next_page_token.clone();
         let first = events.first().map_or(0, |event| event.event_id);
         if first != 1 {
@@ -199,10 +199,7 @@ impl Worker {
             )
         });
         let page = page.await?;
-        Ok((
-            page.history.unwrap_or_default().events,
-            page.next_page_token,
-        ))
+        Ok((sdk::arrived(page.history), page.next_page_token))
     }
 
     /// Does a workflow task. Answers the next one, if it came with the reply.
@@ -242,10 +239,9 @@ impl Worker {
             }
         };
         let whole = task.next_page_token.is_empty()
-            && (task.history.as_ref()).is_some_and(|history| {
-                let last = history.events.last();
-                last.is_some_and(|event| events.last() == Some(event))
-            });
+            && sdk::arrived(task.history.clone())
+                .last()
+                .is_some_and(|event| events.last() == Some(event));
         if !whole && sdk::workflow_task(task, &events).is_some() {
             // A part of the history was read later, and the task was over by then.
             world.marks.add("worker: task over before its history came");

@@ -155,7 +155,8 @@ impl Server {
 fn others(frontend: Frontend, health: &HealthReporter) -> io::Result<Routes> {
     let health = tonic_health::pb::health_server::HealthServer::new(
         tonic_health::server::HealthService::from_health_reporter(health.clone()),
-    );
+    )
+    .accept_compressed(Gzip);
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

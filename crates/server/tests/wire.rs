@@ -10,7 +10,7 @@ use prost::Message;
 use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::{enums, google::rpc, operatorservice as op, workflowservice as wf};
-use support::{Served, call, call_with, serve, task_token};
+use support::{Served, call, call_compressed, call_with, serve, task_token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request, Status};
 
@@ -475,6 +475,12 @@ async fn health_says_serving() {
         .await
         .unwrap();
         assert_eq!(&answer[..], [8, 1]);
+        let compressed = call_compressed(
+            &served.channel,
+            "/grpc.health.v1.Health/Check",
+            Request::new(request.encode_to_vec()),
+        );
+        assert_eq!(&compressed.await.unwrap()[..], [8, 1]);
     }
 }
 

@@ -1,12 +1,20 @@
 //! What SDKs check of the histories they get, and what readers may rely on: what was read once never changes.
 
+use prost::Message;
 use steadfast_protocol::enums::EventType;
 use steadfast_protocol::enums::EventType::WorkflowTaskStarted;
-use steadfast_protocol::history::HistoryEvent;
 use steadfast_protocol::history::history_event::Attributes;
+use steadfast_protocol::history::{History, HistoryEvent};
 use steadfast_protocol::workflowservice::PollWorkflowTaskQueueResponse;
 
 use crate::world::World;
+
+/// The events of a history as a client gets them: what the server passes on encoded is decoded.
+pub(crate) fn arrived(history: Option<History>) -> Vec<HistoryEvent> {
+    let sent = history.unwrap_or_default().encode_to_vec();
+    let history = History::decode(&sent[..]).expect("what is encoded can be decoded");
+    history.events
+}
 
 /// A history that somebody read, from its first event on. All of it must be durable and stay as it is, but for the start
 /// of a workflow task: it is shown before it is written, and a crash undoes it, after which its id may be another event's.

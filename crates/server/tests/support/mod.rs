@@ -20,6 +20,7 @@ use steadfast_visibility::MemoryVisibility;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::codec::CompressionEncoding::Gzip;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
@@ -135,7 +136,24 @@ pub(crate) async fn call_with(
     path: &str,
     request: Request<Vec<u8>>,
 ) -> Result<Bytes, Status> {
-    let mut client = tonic::client::Grpc::new(channel.clone());
+    unary(tonic::client::Grpc::new(channel.clone()), path, request).await
+}
+
+/// As [`call_with`], with the body compressed, as SDKs send it.
+pub(crate) async fn call_compressed(
+    channel: &Channel,
+    path: &str,
+    request: Request<Vec<u8>>,
+) -> Result<Bytes, Status> {
+    let client = tonic::client::Grpc::new(channel.clone());
+    unary(client.send_compressed(Gzip), path, request).await
+}
+
+async fn unary(
+    mut client: tonic::client::Grpc<Channel>,
+    path: &str,
+    request: Request<Vec<u8>>,
+) -> Result<Bytes, Status> {
     client
         .ready()
         .await
