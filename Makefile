@@ -65,6 +65,7 @@ tools: ## Installs what the tests need and is missing: Debian packages, packages
 .PHONY: fmt
 fmt: ## The sources are formatted
 	$(STEP) fmt cargo fmt --all --check
+	$(STEP) fmt-browser cargo fmt --manifest-path tests/browser/Cargo.toml --check
 
 .PHONY: lint
 lint: ## clippy has nothing to say
@@ -107,6 +108,7 @@ sim: ## Simulations with faults, from SEEDS seeds
 
 .PHONY: browser
 browser: build ## The UI in a real browser
+	$(TESTS) setup --only browser
 	$(BROWSER) test
 
 # ---- measure, compare, show ----
@@ -122,7 +124,8 @@ ui-compat: ## Crawls a running official UI at ADDRESS=http://host:port; ARGS="--
 	$(BROWSER) compat $(ADDRESS) $(ARGS)
 
 .PHONY: screenshots
-screenshots: build ## The pictures in docs/
+screenshots: build ## The pictures in docs/screenshots
+	$(TESTS) setup --only browser
 	$(BROWSER) screenshots
 
 .PHONY: deny

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the tests that need a whole server: official SDKs, kill -9, and the golden scenarios.
 
-    tests/run.py setup  [--only LANG]...        what the tests need: virtual environment, packages, builds
+    tests/run.py setup  [--only LANG]...        what the tests need: virtual environment, packages, builds; LANG may
+                                                be `browser` too
     tests/run.py sdk    [--only LANG]...        the programs in tests/sdk, each in a namespace of its own
     tests/run.py golden [--only NAME]...        the golden scenarios listed in golden-expected.txt
     tests/run.py kill   [--cycles N] [--seed N] the kill test
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def setup_java() -> None:
     run("mvn", "-q", "-B", "compile", cwd=TESTS / "sdk" / "java")
 
 
+def setup_browser() -> None:
+    """What the browser tests need besides Chromium, which is a package of Debian: rules of accessibility."""
+    need("npm", "nodejs", "npm")
+    need("chromium", "chromium")
+    folder = TESTS / "browser"
+    if not (folder / "node_modules").exists():
+        (ENVIRONMENT / "axe.done").unlink(missing_ok=True)
+    once("axe", [folder / "package-lock.json"], lambda: run("npm", "ci", "--no-audit", "--no-fund", cwd=folder))
+
+
 @dataclass
 class Language:
     setup: Callable[[], None]
@@ -127,19 +138,20 @@ LANGUAGES = {
 
 
 def setup(only: list[str]) -> tuple[int, int]:
-    chosen = chosen_languages(only)
+    setups = {name: language.setup for name, language in LANGUAGES.items()} | {"browser": setup_browser}
+    chosen = chosen_of(setups, only)
     # The other steps are programs in Python too.
     setup_python()
     for name in chosen:
-        LANGUAGES[name].setup()
+        setups[name]()
     return len(chosen), 0
 
 
-def chosen_languages(only: list[str]) -> list[str]:
-    unknown = set(only) - set(LANGUAGES)
+def chosen_of(there_are: Collection[str], only: list[str]) -> list[str]:
+    unknown = set(only) - set(there_are)
     if unknown:
-        raise SystemExit(f"unknown language {', '.join(sorted(unknown))}; there are {', '.join(LANGUAGES)}")
-    return only or list(LANGUAGES)
+        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(there_are)}")
+    return only or list(there_are)
 
 
 class RunningServer:
@@ -203,7 +215,7 @@ def run_program(command: list[str], folder: Path, environment: dict[str, str]) -
 
 
 def sdk(only: list[str]) -> tuple[int, int]:
-    chosen = chosen_languages(only)
+    chosen = chosen_of(LANGUAGES, only)
     setup(chosen)
     passed = failed = 0
     with RunningServer([f"sdk-{name}" for name in chosen]) as running:

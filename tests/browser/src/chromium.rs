@@ -4,6 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use chromiumoxide::browser::{Browser, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::browser::{
+    PermissionDescriptor, PermissionSetting, SetPermissionParams,
+};
 use chromiumoxide::cdp::browser_protocol::target::{
     CreateBrowserContextParams, CreateTargetParams,
 };
@@ -37,6 +40,7 @@ impl Chromium {
             // The pages are those of a server started here, and containers have no user namespaces.
             .no_sandbox()
             .arg("disable-gpu")
+            .arg("disable-lcd-text")
             .arg("force-prefers-reduced-motion")
             .build()
             .map_err(|wrong| anyhow!(wrong))?;
@@ -58,9 +62,20 @@ impl Chromium {
             .create_browser_context(CreateBrowserContextParams::default())
             .await?;
         let mut target = CreateTargetParams::new("about:blank");
-        target.browser_context_id = Some(context);
+        target.browser_context_id = Some(context.clone());
         let page = self.browser.new_page(target).await?;
-        Tab::new(page).await
+        Tab::new(page, context).await
+    }
+
+    /// Lets the pages of a tab use the clipboard.
+    pub async fn allow_clipboard(&self, tab: &Tab) -> Result<()> {
+        for name in ["clipboard-read", "clipboard-write"] {
+            let descriptor = PermissionDescriptor::new(name);
+            let mut permission = SetPermissionParams::new(descriptor, PermissionSetting::Granted);
+            permission.browser_context_id = Some(tab.context.clone());
+            self.browser.execute(permission).await?;
+        }
+        Ok(())
     }
 
     /// Ends the browser.

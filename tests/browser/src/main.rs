@@ -8,9 +8,15 @@
 //! `UPDATE=1 browser test` rewrites the goldens. The last line of `test` is `N passed, N failed`; the exit status is 0
 //! only if all passed.
 
+mod axe;
 mod chromium;
 mod compat;
+mod data;
+mod golden;
+mod pages;
 mod place;
+mod routes;
+mod screenshots;
 mod server;
 mod suite;
 mod tab;
@@ -29,6 +35,7 @@ async fn main() -> ExitCode {
     let done = match command {
         "test" => suite::run(rest).await,
         "compat" => compat::run(rest).await,
+        "screenshots" => screenshots::take().await,
         _ => {
             eprintln!("browser test [NAME...] | compat ADDRESS | screenshots");
             return ExitCode::from(2);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::accessibility::QueryAxTreeParams;
+use chromiumoxide::cdp::browser_protocol::browser::BrowserContextId;
 use chromiumoxide::cdp::browser_protocol::dom::{
     BackendNodeId, GetContentQuadsParams, GetDocumentParams, ScrollIntoViewIfNeededParams,
 };
@@ -16,7 +17,9 @@ use chromiumoxide::cdp::browser_protocol::input::{
     DispatchKeyEventParams, DispatchKeyEventType, DispatchMouseEventParams, DispatchMouseEventType,
     InsertTextParams, MouseButton,
 };
-use chromiumoxide::cdp::browser_protocol::page::{EventLoadEventFired, NavigateParams};
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, EventLoadEventFired, NavigateParams,
+};
 use chromiumoxide::cdp::js_protocol::runtime::EvaluateParams;
 use chromiumoxide::keys;
 use futures::StreamExt;
@@ -31,13 +34,19 @@ const LOOKED_EVERY: Duration = Duration::from_millis(10);
 pub struct Tab {
     /// The tab, for commands of the protocol that have no method here.
     pub page: Page,
+    /// The context that the tab has to itself.
+    pub context: BrowserContextId,
     trouble: Trouble,
 }
 
 impl Tab {
-    pub(crate) async fn new(page: Page) -> Result<Self> {
+    pub(crate) async fn new(page: Page, context: BrowserContextId) -> Result<Self> {
         let trouble = Trouble::watch(&page).await?;
-        let tab = Self { page, trouble };
+        let tab = Self {
+            page,
+            context,
+            trouble,
+        };
         tab.size(1280, 800).await?;
         Ok(tab)
     }
@@ -130,15 +139,36 @@ impl Tab {
             .await
     }
 
-    /// The visible text of what a selector finds first.
+    /// The visible text of what a selector finds first, on one line.
     pub async fn text(&self, selector: &str) -> Result<String> {
         let text = format!(
             "document.querySelector({})?.innerText ?? null",
             literal(selector)
         );
-        self.value::<Option<String>>(&text)
-            .await?
-            .with_context(|| format!("there is no {selector}"))
+        let text: Option<String> = self.value(&text).await?;
+        let text = text.with_context(|| format!("there is no {selector}"))?;
+        Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Fails unless what a selector finds first shows this text.
+    pub async fn says(&self, selector: &str, text: &str) -> Result<()> {
+        let shown = self.text(selector).await?;
+        ensure!(
+            shown.contains(text),
+            "{selector} does not say {text:?} but {shown:?}"
+        );
+        Ok(())
+    }
+
+    /// Loads the page again until what a selector finds first shows this text.
+    pub async fn again_until(&self, selector: &str, text: &str, within: Duration) -> Result<()> {
+        let since = Instant::now();
+        while let Err(other) = self.says(selector, text).await {
+            ensure!(since.elapsed() < within, "not within {within:?}: {other}");
+            let url: String = self.value("location.href").await?;
+            self.go(&url).await?;
+        }
+        Ok(())
     }
 
     /// Clicks what has this role and this accessible name; there must be exactly one that can be seen.
@@ -205,6 +235,19 @@ impl Tab {
         );
         self.value::<()>(&select).await?;
         self.write(text).await
+    }
+
+    /// Runs a script in each page from now on, before the page's own.
+    pub async fn before_scripts(&self, script: &str) -> Result<()> {
+        self.page
+            .execute(AddScriptToEvaluateOnNewDocumentParams::new(script))
+            .await?;
+        Ok(())
+    }
+
+    /// Where forms were sent to.
+    pub fn posted(&self) -> Vec<String> {
+        self.trouble.posted()
     }
 
     /// What went wrong in this tab since the last call.

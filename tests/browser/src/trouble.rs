@@ -8,7 +8,9 @@ use chromiumoxide::Page;
 use chromiumoxide::cdp::IntoEventKind;
 use chromiumoxide::cdp::browser_protocol::audits::{self, EventIssueAdded, InspectorIssueCode};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel};
-use chromiumoxide::cdp::browser_protocol::network::{EventLoadingFailed, EventResponseReceived};
+use chromiumoxide::cdp::browser_protocol::network::{
+    EventLoadingFailed, EventRequestWillBeSent, EventResponseReceived,
+};
 use chromiumoxide::cdp::browser_protocol::page::{
     EventJavascriptDialogOpening, HandleJavaScriptDialogParams,
 };
@@ -19,7 +21,10 @@ use futures::StreamExt;
 
 /// What went wrong on a page so far.
 #[derive(Clone, Default)]
-pub struct Trouble(Arc<Mutex<Vec<String>>>);
+pub struct Trouble {
+    wrong: Arc<Mutex<Vec<String>>>,
+    posted: Arc<Mutex<Vec<String>>>,
+}
 
 impl Trouble {
     /// Listens to a page from now on.
@@ -95,6 +100,18 @@ impl Trouble {
                 })
             })
             .await?;
+        let posted = Arc::clone(&trouble.posted);
+        trouble
+            .note(page, move |event: &EventRequestWillBeSent| {
+                if event.request.method == "POST" {
+                    posted
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(event.request.url.clone());
+                }
+                None
+            })
+            .await?;
         let dialogs = trouble.clone();
         let mut opened = page
             .event_listener::<EventJavascriptDialogOpening>()
@@ -116,11 +133,19 @@ impl Trouble {
 
     /// What went wrong since the last call.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.wrong.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where forms were sent to, for once nothing that is wrong.
+    pub fn posted(&self) -> Vec<String> {
+        self.posted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn add(&self, what: String) {
-        self.0
+        self.wrong
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(what);
