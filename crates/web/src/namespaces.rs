@@ -101,8 +101,11 @@ async fn list(visit: Visit) -> Result<Response, PageError> {
             Some(visit.here(&Params::default().with("token", &token)))
         }
     };
+    // The server's order is that of ids nobody sees.
+    let mut rows: Vec<_> = answer.namespaces.iter().map(facts).collect();
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
     page(&NamespacesPage {
-        rows: answer.namespaces.iter().map(facts).collect(),
+        rows,
         next,
         shell: visit.shell(None, Section::None, "Namespaces").await,
     })

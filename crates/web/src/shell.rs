@@ -115,7 +115,9 @@ impl Shell {
         let namespaces = answer.map(|answer| answer.into_inner().namespaces);
         let names = namespaces.unwrap_or_default().into_iter();
         let names = names.filter_map(|namespace| Some(namespace.namespace_info?.name));
-        Self::framed(visit, names.collect(), namespace, section, title)
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        Self::framed(visit, names, namespace, section, title)
     }
 
     /// Without asking anyone, for pages that say that something is wrong.

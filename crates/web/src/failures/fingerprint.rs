@@ -1,6 +1,7 @@
 //! What makes two failures alike: the same type of workflow, the same kind of failure, and the same message but for
 //! numbers, ids and the like.
 
+use steadfast_protocol::enums::TimeoutType;
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::failure::failure::FailureInfo;
 
@@ -36,27 +37,32 @@ impl Fingerprint {
 
 /// The failure that caused all others.
 pub(crate) fn root(failure: &Failure) -> &Failure {
-    let mut root = failure;
-    for _ in 0..CAUSES_MAX {
-        match root.cause.as_deref() {
-            Some(cause) => root = cause,
-            None => break,
-        }
-    }
-    root
+    chain(failure).last().unwrap_or(failure)
 }
 
+/// The innermost step that the causes name: what the workflow says of it may lie around that.
 fn place(failure: &Failure) -> String {
-    match &failure.failure_info {
-        Some(FailureInfo::ActivityFailureInfo(info)) => {
-            info.activity_type.as_ref().map(|kind| kind.name.clone())
+    let mut place = String::new();
+    for failure in chain(failure) {
+        let named = match &failure.failure_info {
+            Some(FailureInfo::ActivityFailureInfo(info)) => {
+                info.activity_type.as_ref().map(|kind| &kind.name)
+            }
+            Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) => {
+                info.workflow_type.as_ref().map(|kind| &kind.name)
+            }
+            _ => None,
+        };
+        if let Some(name) = named {
+            place.clone_from(name);
         }
-        Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) => {
-            info.workflow_type.as_ref().map(|kind| kind.name.clone())
-        }
-        _ => None,
     }
-    .unwrap_or_default()
+    place
+}
+
+/// A failure and its causes, the innermost last.
+fn chain(failure: &Failure) -> impl Iterator<Item = &Failure> {
+    std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).take(CAUSES_MAX)
 }
 
 fn kind(failure: &Failure) -> String {
@@ -64,14 +70,13 @@ fn kind(failure: &Failure) -> String {
         Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
             info.r#type.clone()
         }
-        Some(FailureInfo::TimeoutFailureInfo(info)) => {
-            format!(
-                "Timeout ({})",
-                info.timeout_type()
-                    .as_str_name()
-                    .trim_start_matches("TIMEOUT_TYPE_")
-            )
-        }
+        Some(FailureInfo::TimeoutFailureInfo(info)) => match info.timeout_type() {
+            TimeoutType::Unspecified => "Timed out".to_owned(),
+            kind => {
+                let name = kind.as_str_name().trim_start_matches("TIMEOUT_TYPE_");
+                format!("Timed out ({})", name.to_lowercase().replace('_', " "))
+            }
+        },
         Some(FailureInfo::CanceledFailureInfo(_)) => "Canceled".to_owned(),
         Some(FailureInfo::TerminatedFailureInfo(_)) => "Terminated".to_owned(),
         Some(FailureInfo::ServerFailureInfo(_)) => "Server".to_owned(),
@@ -106,6 +111,9 @@ fn alike(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_protocol::common::ActivityType;
+    use steadfast_protocol::failure::ActivityFailureInfo;
+
     use super::*;
 
     #[test]
@@ -124,6 +132,28 @@ mod tests {
             assert_eq!(alike(message), expected);
         }
         assert_eq!(alike(&"ü".repeat(1000)).chars().count(), MESSAGE_CHARS_MAX);
+    }
+
+    #[test]
+    fn the_step_is_named_wherever_it_stands_in_the_chain() {
+        let activity = Failure {
+            failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
+                activity_type: Some(ActivityType {
+                    name: "charge".to_owned(),
+                }),
+                ..ActivityFailureInfo::default()
+            })),
+            cause: Some(Box::new(Failure::default())),
+            ..Failure::default()
+        };
+        let around = Failure {
+            cause: Some(Box::new(activity.clone())),
+            ..Failure::default()
+        };
+        for failure in [activity, around] {
+            assert_eq!(Fingerprint::new("T", "", &failure).step, "charge");
+        }
+        assert_eq!(Fingerprint::new("T", "", &Failure::default()).step, "");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use steadfast_protocol::Timestamp;
 use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::HistoryEventFilterType;
-use steadfast_protocol::failure::Failure;
+use steadfast_protocol::failure::failure::FailureInfo;
+use steadfast_protocol::failure::{Failure, TimeoutFailureInfo};
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::workflow::WorkflowExecutionInfo;
 use steadfast_protocol::workflowservice::{
@@ -159,6 +160,9 @@ async fn end(backend: &Backend, namespace: &str, info: WorkflowExecutionInfo) ->
         Attributes::WorkflowExecutionFailedEventAttributes(failed) => failed.failure?,
         _ => Failure {
             message: "The workflow did not close in the time it had.".to_owned(),
+            failure_info: Some(FailureInfo::TimeoutFailureInfo(
+                TimeoutFailureInfo::default(),
+            )),
             ..Failure::default()
         },
     };

@@ -159,10 +159,8 @@ fn add(
             return;
         }
         Value::EnumNumber(number) => Content::Text(enum_text(field, *number)),
-        Value::I64(id) if field.name().ends_with("event_id") => match id {
-            0 => return,
-            id => Content::Event(*id),
-        },
+        Value::I64(0) if field.name().ends_with("event_id") => return,
+        Value::I64(id) if is_event_here(field) => Content::Event(*id),
         Value::Bool(flag) => Content::Text(if *flag { "yes" } else { "no" }.to_owned()),
         Value::I32(number) => Content::Text(number.to_string()),
         Value::I64(number) => Content::Text(number.to_string()),
@@ -238,6 +236,16 @@ fn add_opened(out: &mut Vec<Attribute>, depth: usize, name: String, message: &Dy
     }
 }
 
+/// Whether a field names an event of the same history: one of a parent, a sender or a link is an event of another.
+fn is_event_here(field: &FieldDescriptor) -> bool {
+    let name = field.name();
+    let elsewhere = ["parent_", "external_"]
+        .iter()
+        .any(|whose| name.starts_with(whose));
+    let linked = field.parent_message().full_name().contains(".Link.");
+    name.ends_with("event_id") && !elsewhere && !linked
+}
+
 fn typed<M: Message + Default>(message: &DynamicMessage) -> Option<M> {
     M::decode(message.encode_to_vec().as_slice()).ok()
 }
@@ -283,8 +291,10 @@ fn prefix(descriptor: &EnumDescriptor) -> String {
 mod tests {
     use steadfast_protocol::common::ActivityType;
     use steadfast_protocol::enums::TaskQueueKind;
-    use steadfast_protocol::history::ActivityTaskScheduledEventAttributes;
     use steadfast_protocol::history::history_event::Attributes;
+    use steadfast_protocol::history::{
+        ActivityTaskScheduledEventAttributes, WorkflowExecutionStartedEventAttributes,
+    };
     use steadfast_protocol::taskqueue::TaskQueue;
 
     use super::*;
@@ -303,6 +313,24 @@ mod tests {
             "  ".repeat(attribute.depth),
             attribute.name
         )
+    }
+
+    #[test]
+    fn an_event_of_the_parent_is_no_event_of_the_run() {
+        let event = HistoryEvent {
+            event_id: 1,
+            attributes: Some(Attributes::WorkflowExecutionStartedEventAttributes(
+                WorkflowExecutionStartedEventAttributes {
+                    parent_initiated_event_id: 14,
+                    ..Default::default()
+                }
+                .into(),
+            )),
+            ..Default::default()
+        };
+        let lines: Vec<_> = of_event(&event).iter().map(text).collect();
+        let told = "Parent initiated event id = 14".to_owned();
+        assert!(lines.contains(&told), "{lines:?}");
     }
 
     #[test]
