@@ -7,6 +7,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -49,14 +50,12 @@ func oneActivity(ctx workflow.Context, c call) (result int, err error) {
 	return result, err
 }
 
-// cancelActivity lets an activity run for a moment, cancels it and returns what
-// the activity says to that.
+// cancelActivity lets an activity run until it is signalled, cancels it and
+// returns what the activity says to that.
 func cancelActivity(ctx workflow.Context, c call) (lastWords string, err error) {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, c.Options))
 	running := workflow.ExecuteActivity(ctx, c.Activity, c.Arg)
-	if err := workflow.Sleep(ctx, 300*time.Millisecond); err != nil {
-		return "", err
-	}
+	workflow.GetSignalChannel(ctx, "cancel").Receive(ctx, nil)
 	cancel()
 	err = running.Get(ctx, nil)
 	var canceled *temporal.CanceledError
@@ -73,7 +72,7 @@ func cancelActivity(ctx workflow.Context, c call) (lastWords string, err error) 
 // localActivity sleeps, if told so, and fails until its third attempt.
 func localActivity(ctx workflow.Context, length time.Duration) (attempt int, err error) {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 10 * time.Second,
+		StartToCloseTimeout: 30 * time.Second,
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 10 * time.Millisecond},
 	})
 	if length > 0 {
@@ -261,6 +260,8 @@ func cancelByHeartbeat(s *stage) {
 		HeartbeatTimeout:    time.Second,
 		WaitForCancellation: true,
 	}})
+	s.pending("a heartbeat", func(info *workflowpb.PendingActivityInfo) bool { return info.LastHeartbeatTime != nil })
+	s.must(s.SignalWorkflow(s, s.id, "", "cancel", nil))
 	s.equal("last words", result[string](s, run), "tidied up")
 	events := s.history(run.GetID(), run.GetRunID())
 	s.equal("cancel requests", len(only(events, enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED)), 1)
@@ -273,6 +274,8 @@ func cancelBeforeStart(s *stage) {
 		StartToCloseTimeout: 20 * time.Second,
 		WaitForCancellation: true,
 	}})
+	s.pending("a scheduled activity", func(*workflowpb.PendingActivityInfo) bool { return true })
+	s.must(s.SignalWorkflow(s, s.id, "", "cancel", nil))
 	result[string](s, run)
 	events := s.history(run.GetID(), run.GetRunID())
 	s.equal("cancellations", len(only(events, enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED)), 1)
@@ -290,11 +293,11 @@ func localRetries(s *stage) {
 // A local activity that takes longer than a workflow task may is kept alive by
 // completing the task and asking for a new one at once.
 func localOutlives(s *stage) {
-	run := s.startWith(client.StartWorkflowOptions{WorkflowTaskTimeout: 3 * time.Second}, localActivity, 5*time.Second)
+	run := s.startWith(client.StartWorkflowOptions{WorkflowTaskTimeout: 10 * time.Second}, localActivity, 9*time.Second)
 	s.equal("succeeding attempt", result[int](s, run), 3)
 	events := s.history(run.GetID(), run.GetRunID())
 	s.equal("task timeouts", len(only(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)), 0)
 	if tasks := len(only(events, enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)); tasks < 2 {
-		s.failf("only %d workflow tasks for 5 s of local activity", tasks)
+		s.failf("only %d workflow tasks for 9 s of local activity", tasks)
 	}
 }

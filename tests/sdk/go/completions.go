@@ -90,6 +90,7 @@ func failByID(s *stage) {
 func cancelFromOutside(s *stage) {
 	run := s.start(cancelActivity, open())
 	token := s.token()
+	s.must(s.SignalWorkflow(s, s.id, "", "cancel", nil))
 	// The answer to a heartbeat is how a cancellation travels.
 	s.eventually("a heartbeat answered with a cancellation", func() bool {
 		return temporal.IsCanceledError(s.RecordActivityHeartbeat(s, token, "still here"))

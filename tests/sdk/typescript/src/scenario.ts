@@ -130,6 +130,23 @@ export async function eventually(what: string, happened: () => Promise<boolean>)
   }
 }
 
+export type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
+
+/** Waits until the only activity of the scenario's workflow is as wanted. */
+export async function pending(
+  s: Stage,
+  what: string,
+  wanted: (info: PendingActivity) => boolean,
+): Promise<PendingActivity> {
+  let found: PendingActivity | undefined;
+  await eventually(what, async () => {
+    const { raw } = await s.client.workflow.getHandle(s.id).describe();
+    found = raw.pendingActivities?.[0];
+    return found !== undefined && wanted(found);
+  });
+  return found!;
+}
+
 /** Waits for something that must fail and returns the error. */
 export async function failure(promise: Promise<unknown>): Promise<unknown> {
   const value = await promise.then(

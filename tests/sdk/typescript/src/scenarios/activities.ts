@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ActivityFailure, ApplicationFailure, type RetryPolicy, TimeoutFailure } from '@temporalio/common';
-import { failed, only, type Scenario } from '../scenario';
-import { cancelActivity, localActivity, oneActivity } from '../worker/workflows';
+import { failed, only, pending, type Scenario } from '../scenario';
+import { cancel, cancelActivity, localActivity, oneActivity } from '../worker/workflows';
 
 /** Retries without the leisurely pauses of the default policy. */
 export function quickly(maximumAttempts?: number): RetryPolicy {
@@ -102,6 +102,8 @@ export const activityScenarios: Scenario = {
     const run = await s.start(cancelActivity, [
       { activity: 'beatUntilCancelled', arg: 0, options: { startToCloseTimeout: '20s', heartbeatTimeout: '1s' } },
     ]);
+    await pending(s, 'a heartbeat', (info) => info.lastHeartbeatTime != null);
+    await run.signal(cancel);
     assert.equal(await run.result(), 'tidied up');
     const events = await s.history(s.id);
     assert.equal(only(events, 'activityTaskCancelRequestedEventAttributes').length, 1);
@@ -112,6 +114,8 @@ export const activityScenarios: Scenario = {
     const run = await s.start(cancelActivity, [
       { activity: 'oversleep', arg: 0, options: { taskQueue: `${s.taskQueue}-deserted`, startToCloseTimeout: '20s' } },
     ]);
+    await pending(s, 'a scheduled activity', () => true);
+    await run.signal(cancel);
     await run.result();
     const events = await s.history(s.id);
     assert.equal(only(events, 'activityTaskCanceledEventAttributes').length, 1);
@@ -129,7 +133,7 @@ export const activityScenarios: Scenario = {
   // A local activity that takes longer than a workflow task may is kept alive by
   // completing the task and asking for a new one at once.
   'local activity outlives its workflow task': async (s) => {
-    const run = await s.start(localActivity, [5000], { workflowTaskTimeout: '3s' });
+    const run = await s.start(localActivity, [9000], { workflowTaskTimeout: '10s' });
     assert.equal(await run.result(), 3);
     const events = await s.history(s.id);
     assert.equal(only(events, 'workflowTaskTimedOutEventAttributes').length, 0);

@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { ActivityCancelledError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { decode, eventually, failed, milliseconds, type Scenario, type Stage, within } from '../scenario';
-import { type Call, cancelActivity, oneActivity } from '../worker/workflows';
+import { decode, eventually, failed, milliseconds, pending, type Scenario, type Stage, within } from '../scenario';
+import { type Call, cancel, cancelActivity, oneActivity } from '../worker/workflows';
 import { quickly } from './activities';
 
-type PendingActivity = temporal.api.workflow.v1.IPendingActivityInfo;
 const { PendingActivityState } = temporal.api.enums.v1;
 
 const open: Call = {
@@ -16,17 +15,6 @@ const open: Call = {
   arg: 0,
   options: { activityId: 'the one', startToCloseTimeout: '20s', heartbeatTimeout: '10s', retry: quickly(1) },
 };
-
-/** Waits until the workflow's only activity is as the scenario wants it. */
-async function pending(s: Stage, what: string, wanted: (info: PendingActivity) => boolean): Promise<PendingActivity> {
-  let found: PendingActivity | undefined;
-  await eventually(what, async () => {
-    const { raw } = await s.client.workflow.getHandle(s.id).describe();
-    found = raw.pendingActivities?.[0];
-    return found !== undefined && wanted(found);
-  });
-  return found!;
-}
 
 /** Waits for leaveOpen to hand out its token. */
 async function token(s: Stage): Promise<Uint8Array> {
@@ -61,6 +49,7 @@ export const completionScenarios: Scenario = {
   'activity is heartbeaten and cancelled from outside': async (s) => {
     const run = await s.start(cancelActivity, [open]);
     const taskToken = await token(s);
+    await run.signal(cancel);
     // The answer to a heartbeat is how a cancellation travels.
     await eventually('a heartbeat answered with a cancellation', () =>
       s.client.activity.heartbeat(taskToken, 'still here').then(

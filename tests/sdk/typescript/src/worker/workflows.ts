@@ -42,8 +42,10 @@ export async function oneActivity(call: Call): Promise<unknown> {
   return await activities[call.activity](call.arg);
 }
 
-/** Lets an activity run for a moment, cancels it and returns what the activity
- * says to that. */
+export const cancel = defineSignal('cancel');
+
+/** Lets an activity run until it is signalled, cancels it and returns what the
+ * activity says to that. */
 export async function cancelActivity(call: Call): Promise<unknown> {
   const activities = proxyActivities<Implementations>({
     ...call.options,
@@ -55,7 +57,9 @@ export async function cancelActivity(call: Call): Promise<unknown> {
     () => 'not cancelled',
     (error) => (error.cause instanceof CancelledFailure ? error.cause.details[0] : `failed: ${error}`),
   );
-  await sleep(300);
+  let asked = false;
+  setHandler(cancel, () => void (asked = true));
+  await condition(() => asked);
   scope.cancel();
   return await outcome;
 }

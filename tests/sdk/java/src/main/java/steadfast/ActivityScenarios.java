@@ -17,6 +17,7 @@ import io.temporal.api.enums.v1.RetryState;
 import io.temporal.api.enums.v1.TimeoutType;
 import io.temporal.api.history.v1.ActivityTaskStartedEventAttributes;
 import io.temporal.api.history.v1.HistoryEvent;
+import io.temporal.api.workflow.v1.PendingActivityInfo;
 import io.temporal.client.WorkflowStub;
 import io.temporal.failure.ActivityFailure;
 import io.temporal.failure.ApplicationFailure;
@@ -166,6 +167,8 @@ final class ActivityScenarios {
     call.startToClose = seconds(20);
     call.heartbeat = seconds(1);
     WorkflowStub run = s.start(CancelActivity.class, call);
+    CompletionScenarios.pending(s, "a heartbeat", PendingActivityInfo::hasLastHeartbeatTime);
+    run.signal("cancel");
     equal("last words", s.result(run, String.class), "cancelled");
     List<HistoryEvent> events = s.history(s.id);
     equal("cancel requests", count(events, EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED), 1);
@@ -176,7 +179,10 @@ final class ActivityScenarios {
     Call call = call("oversleep", 0);
     call.taskQueue = s.taskQueue + "-deserted";
     call.startToClose = seconds(20);
-    s.finish(s.start(CancelActivity.class, call));
+    WorkflowStub run = s.start(CancelActivity.class, call);
+    CompletionScenarios.pending(s, "a scheduled activity", info -> true);
+    run.signal("cancel");
+    s.finish(run);
     List<HistoryEvent> events = s.history(s.id);
     equal("cancellations", count(events, EVENT_TYPE_ACTIVITY_TASK_CANCELED), 1);
     equal("starts", count(events, EVENT_TYPE_ACTIVITY_TASK_STARTED), 0);
@@ -194,11 +200,11 @@ final class ActivityScenarios {
   // task and asking for a new one at once.
   private static void localOutlives(Stage s) throws Exception {
     WorkflowStub run =
-        s.start(o -> o.setWorkflowTaskTimeout(seconds(3)), LocalActivity.class, 5000);
+        s.start(o -> o.setWorkflowTaskTimeout(seconds(10)), LocalActivity.class, 9000);
     equal("succeeding attempt", s.result(run, Integer.class), 3);
     List<HistoryEvent> events = s.history(s.id);
     equal("task timeouts", count(events, EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT), 0);
     int tasks = count(events, EVENT_TYPE_WORKFLOW_TASK_COMPLETED);
-    that(tasks >= 2, "only " + tasks + " workflow tasks for 5 s of local activity");
+    that(tasks >= 2, "only " + tasks + " workflow tasks for 9 s of local activity");
   }
 }

@@ -47,7 +47,7 @@ final class CompletionScenarios {
   }
 
   /** Waits until the workflow's only activity is as the scenario wants it. */
-  private static PendingActivityInfo pending(
+  static PendingActivityInfo pending(
       Stage s, String what, Predicate<PendingActivityInfo> wanted) throws Exception {
     PendingActivityInfo[] found = new PendingActivityInfo[1];
     Check.eventually(
@@ -104,6 +104,7 @@ final class CompletionScenarios {
   private static void cancel(Stage s) throws Exception {
     WorkflowStub run = s.start(CancelActivity.class, open());
     byte[] token = token(started(s));
+    run.signal("cancel");
     // The answer to a heartbeat is how a cancellation travels.
     Check.eventually(
         "a heartbeat answered with a cancellation",

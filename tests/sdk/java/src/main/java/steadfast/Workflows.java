@@ -123,11 +123,15 @@ public final class Workflows {
   public interface CancelActivity {
     @WorkflowMethod
     String run(Call call);
+
+    @SignalMethod
+    void cancel();
   }
 
-  /** Lets an activity run for a moment, cancels it and returns what it says to that. */
+  /** Lets an activity run until it is signalled, cancels it and returns what it says to that. */
   public static final class CancelActivityImpl implements CancelActivity {
     private Promise<Integer> running;
+    private boolean asked;
 
     @Override
     public String run(Call call) {
@@ -136,7 +140,7 @@ public final class Workflows {
           Workflow.newCancellationScope(
               () -> running = activity.executeAsync(call.type(), Integer.class, call.arg));
       scope.run();
-      Workflow.sleep(Duration.ofMillis(300));
+      Workflow.await(() -> asked);
       scope.cancel();
       try {
         running.get();
@@ -147,6 +151,11 @@ public final class Workflows {
             ? "cancelled"
             : canceled.getDetails().get(0, String.class);
       }
+    }
+
+    @Override
+    public void cancel() {
+      asked = true;
     }
   }
 
@@ -164,7 +173,7 @@ public final class Workflows {
           Workflow.newLocalActivityStub(
               Activities.class,
               LocalActivityOptions.newBuilder()
-                  .setStartToCloseTimeout(Duration.ofSeconds(10))
+                  .setStartToCloseTimeout(Duration.ofSeconds(30))
                   .setRetryOptions(
                       RetryOptions.newBuilder()
                           .setInitialInterval(Duration.ofMillis(10))
