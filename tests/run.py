@@ -34,6 +34,9 @@ PYTHON = ENVIRONMENT / "python" / "bin" / "python"
 GOLDEN = ROOT.parent / "shared" / "golden"
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 SECONDS_PER_PROGRAM = 600
+# What failed, with what was said about it; said again at the end, where a reader of a long log looks.
+FAILURE = re.compile(r"^FAIL .*(?:\n(?!ok |FAIL |=== |\d+ passed).*){0,20}", re.MULTILINE)
+failures: list[str] = []
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
@@ -200,16 +203,17 @@ def run_program(command: list[str], folder: Path, environment: dict[str, str]) -
         os.killpg(program.pid, signal.SIGKILL)
         output, _ = program.communicate()
         print(output)
-        print(f"FAIL {folder.name}: no end within {SECONDS_PER_PROGRAM} s")
+        failures.append(f"FAIL {folder.name}: no end within {SECONDS_PER_PROGRAM} s")
         return 0, 1
     print(output, end="", flush=True)
+    failures.extend(f"{folder.name}: {failure}" for failure in FAILURE.findall(output))
     closing = CLOSING.findall(output)
     if not closing:
-        print(f"FAIL {folder.name}: no closing line, status {program.returncode}")
+        failures.append(f"FAIL {folder.name}: no closing line, status {program.returncode}")
         return 0, 1
     passed, failed = map(int, closing[-1])
     if (program.returncode != 0) != (failed != 0):
-        print(f"FAIL {folder.name}: status {program.returncode} does not agree with the closing line")
+        failures.append(f"FAIL {folder.name}: status {program.returncode} does not agree with the closing line")
         failed += 1
     return passed, failed
 
@@ -297,6 +301,7 @@ def main() -> int:
     args = vars(parser.parse_args())
     step = {"setup": setup, "sdk": sdk, "golden": golden, "kill": kill}[args.pop("step")]
     passed, failed = step(**args)
+    print(*failures, sep="\n", end="\n" if failures else "")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
