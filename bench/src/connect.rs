@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use steadfast_protocol::operatorservice::operator_service_client::OperatorServiceClient;
 use steadfast_protocol::workflowservice::workflow_service_client::WorkflowServiceClient;
 use steadfast_protocol::workflowservice::{
     DescribeNamespaceRequest, GetSystemInfoRequest, RegisterNamespaceRequest,
@@ -29,6 +30,7 @@ const CALLS_PER_CONNECTION: usize = 90;
 pub(crate) struct Server {
     address: String,
     clients: Arc<[Client]>,
+    operator: OperatorServiceClient<Channel>,
     next: Arc<AtomicUsize>,
     /// Its process, if it is on this machine and known.
     pub(crate) pid: Option<u32>,
@@ -48,6 +50,7 @@ impl Server {
         Ok(Server {
             address: address.to_string(),
             clients: clients.collect(),
+            operator: OperatorServiceClient::new(endpoint.connect_lazy()),
             next: Arc::default(),
             pid: None,
         })
@@ -67,6 +70,10 @@ impl Server {
     pub(crate) fn client(&self) -> Client {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         self.clients[n % self.clients.len()].clone()
+    }
+
+    pub(crate) fn operator(&self) -> OperatorServiceClient<Channel> {
+        self.operator.clone()
     }
 
     pub(crate) async fn system_info(&self, timeout: Duration) -> Result<(), BenchError> {

@@ -1,7 +1,8 @@
 //! Load for any server of this protocol, over bare gRPC, and the figures that come of it.
 //!
 //! The server is used as an SDK uses it (start, poll, respond), without an SDK: a worker of this process answers tasks with raw commands,
-//! so that the figures are those of the server. What each figure means stands in the module that measures it: [`load`], [`idle`], [`ready`].
+//! so that the figures are those of the server. What each figure means stands in the module that measures it: [`load`], [`idle`],
+//! [`ready`], [`ui`].
 //!
 //! The load generator shares the machine with the server, so it is thrifty: one thread, few connections.
 
@@ -20,6 +21,7 @@ mod ready;
 mod report;
 mod script;
 mod tally;
+mod ui;
 mod worker;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ use crate::load::{Amount, Load, Wait};
 use crate::process::{Launch, Scratch};
 use crate::report::Report;
 use crate::script::Script;
+use crate::ui::Ui;
 
 /// How this project's own binary is started.
 const ARGUMENTS: &str = "server start --data-dir {dir} --ip 127.0.0.1 --port {port} --ui-port {ui-port} --log-level warn";
@@ -65,7 +68,9 @@ enum Subject {
     Idle(IdleArgs),
     /// Start-up time, idle memory, size, restart after SIGKILL.
     Ready(BinaryArgs),
-    /// Everything, as a Markdown table with the project's targets.
+    /// The web UI over many workflows and a long run, as a table with its budgets.
+    Ui(UiArgs),
+    /// Everything but the web UI, as a Markdown table with the project's targets.
     All(AllArgs),
 }
 
@@ -141,6 +146,37 @@ struct IdleArgs {
     /// the empty one for as long.
     #[arg(long)]
     compare: Option<f64>,
+}
+
+#[derive(Args)]
+struct UiArgs {
+    /// HOST:PORT of the server's gRPC endpoint.
+    #[arg(long, default_value = "127.0.0.1:7233")]
+    address: String,
+    /// Where its web UI is.
+    #[arg(long, default_value = "http://127.0.0.1:8233")]
+    ui: String,
+    /// The server's process on this machine, for its CPU time and memory.
+    #[arg(long)]
+    server_pid: Option<u32>,
+    /// Is created if it is missing. What is measured there stays there.
+    #[arg(long, default_value = "bench-ui")]
+    namespace: String,
+    /// Start workflows until there are as many; a filling that was stopped goes on.
+    #[arg(long, default_value_t = 20_000)]
+    workflows: u64,
+    /// Events of the long run, which is made if it is not there.
+    #[arg(long, default_value_t = 5_000)]
+    events: i64,
+    /// Event streams of one list; 0 leaves that part out.
+    #[arg(long, default_value_t = 1_000)]
+    viewers: usize,
+    /// Requests for each figure.
+    #[arg(long, default_value_t = 60)]
+    samples: usize,
+    /// Measure nothing.
+    #[arg(long)]
+    fill_only: bool,
 }
 
 #[derive(Args)]
@@ -231,6 +267,11 @@ async fn measure(subject: Subject, json: bool) -> Result<(), BenchError> {
             let report = ready::ready(|dir| args.launch(dir), &args.base()).await?;
             print(&[report], json, Report::text);
         }
+        Subject::Ui(args) => {
+            let server = Server::new(&args.address, 1)?.with_pid(args.server_pid);
+            let show = |report| print(&[report], json, Report::markdown);
+            args.ui().run(&server, show).await?;
+        }
         Subject::All(args) => {
             let reports = args.run().await?;
             if !json {
@@ -320,6 +361,20 @@ impl IdleArgs {
             warmup: Duration::from_secs(1),
         };
         load.run(server, title).await.map(Some)
+    }
+}
+
+impl UiArgs {
+    fn ui(&self) -> Ui {
+        Ui {
+            site: self.ui.clone(),
+            namespace: self.namespace.clone(),
+            workflows: self.workflows,
+            events: self.events,
+            viewers: self.viewers,
+            samples: self.samples,
+            fill_only: self.fill_only,
+        }
     }
 }
 

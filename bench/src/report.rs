@@ -30,6 +30,14 @@ impl Figure {
         let measured = format!("{} {}", number(self.value), self.unit);
         measured.trim_end().to_string()
     }
+
+    /// Whether the target is reached, if there is one.
+    fn met(&self) -> Option<bool> {
+        Some(match self.target? {
+            Target::AtLeast(bound) => bound <= self.value,
+            Target::AtMost(bound) => self.value <= bound,
+        })
+    }
 }
 
 impl Report {
@@ -53,6 +61,21 @@ impl Report {
         if let Some(value) = value {
             self.add(name, value, unit);
         }
+    }
+
+    pub(crate) fn add_with(
+        &mut self,
+        name: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        target: Target,
+    ) {
+        self.figures.push(Figure {
+            name: name.into(),
+            value,
+            unit,
+            target: Some(target),
+        });
     }
 
     /// Sets the target of a figure, if it was measured.
@@ -92,24 +115,19 @@ impl Report {
             self.title
         );
         for figure in &self.figures {
-            let (target, met) = match figure.target {
-                None => (String::new(), ""),
-                Some(Target::AtLeast(bound)) => (
-                    format!("at least {} {}", number(bound), figure.unit),
-                    if bound <= figure.value {
-                        "yes"
-                    } else {
-                        "**no**"
-                    },
-                ),
-                Some(Target::AtMost(bound)) => (
-                    format!("at most {} {}", number(bound), figure.unit),
-                    if figure.value <= bound {
-                        "yes"
-                    } else {
-                        "**no**"
-                    },
-                ),
+            let target = match figure.target {
+                None => String::new(),
+                Some(Target::AtLeast(bound)) => {
+                    format!("at least {} {}", number(bound), figure.unit)
+                }
+                Some(Target::AtMost(bound)) => {
+                    format!("at most {} {}", number(bound), figure.unit)
+                }
+            };
+            let met = match figure.met() {
+                None => "",
+                Some(true) => "yes",
+                Some(false) => "**no**",
             };
             let _ = writeln!(
                 text,
@@ -123,15 +141,17 @@ impl Report {
 
     pub(crate) fn json(&self) -> String {
         let figures = self.figures.iter().map(|figure| {
+            let met = figure.met().map(|met| format!(",\"met\":{met}"));
             format!(
-                "{{\"name\":{},\"value\":{},\"unit\":{}}}",
+                "{{\"name\":{},\"value\":{},\"unit\":{}{}}}",
                 quoted(&figure.name),
                 if figure.value.is_finite() {
                     figure.value.to_string()
                 } else {
                     "null".to_string()
                 },
-                quoted(figure.unit)
+                quoted(figure.unit),
+                met.unwrap_or_default()
             )
         });
         let figures: Vec<String> = figures.collect();
@@ -196,7 +216,7 @@ mod tests {
             "{markdown}"
         );
         assert!(report.json().starts_with(
-            r#"{"title":"load \"x\"","figures":[{"name":"rate","value":1234.5,"unit":"/s"}"#
+            r#"{"title":"load \"x\"","figures":[{"name":"rate","value":1234.5,"unit":"/s","met":true}"#
         ));
     }
 }

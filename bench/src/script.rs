@@ -124,7 +124,7 @@ fn spread(number: u64) -> f64 {
     (number as f64 * 0.618_033_988_749_895).fract()
 }
 
-fn activity(step: usize, payload: usize, queue: &str) -> Command {
+pub(crate) fn activity(step: usize, payload: usize, queue: &str) -> Command {
     command(
         CommandType::ScheduleActivityTask,
         Attributes::ScheduleActivityTaskCommandAttributes(
@@ -163,7 +163,7 @@ fn complete(payload: usize) -> Command {
     )
 }
 
-fn command(kind: CommandType, attributes: Attributes) -> Command {
+pub(crate) fn command(kind: CommandType, attributes: Attributes) -> Command {
     Command {
         command_type: kind.into(),
         attributes: Some(attributes),
