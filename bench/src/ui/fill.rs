@@ -223,7 +223,12 @@ async fn starter(mut client: Client, filling: Arc<Filling>) -> Result<(), BenchE
 fn is_lost(status: &tonic::Status) -> bool {
     matches!(
         status.code(),
-        Code::Cancelled | Code::DeadlineExceeded | Code::Unavailable | Code::Unknown
+        Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Unavailable
+            | Code::Unknown
+            // A connection that broke.
+            | Code::Internal
     )
 }
 
@@ -304,6 +309,7 @@ impl Filling {
             .respond_workflow_task_completed(request(completed, CALL_TIMEOUT))
             .await
             .map(drop)
+            .or_else(unless_closed)
             .map_err(BenchError::refused("RespondWorkflowTaskCompleted"))
     }
 
@@ -327,7 +333,16 @@ impl Filling {
             .terminate_workflow_execution(request(terminate, CALL_TIMEOUT))
             .await
             .map(drop)
+            .or_else(unless_closed)
             .map_err(BenchError::refused("TerminateWorkflowExecution"))
+    }
+}
+
+/// A call whose first answer was lost may have closed the run already.
+fn unless_closed(status: tonic::Status) -> Result<(), tonic::Status> {
+    match status.code() {
+        Code::NotFound => Ok(()),
+        _ => Err(status),
     }
 }
 
