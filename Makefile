@@ -106,15 +106,8 @@ sim: ## Simulations with faults, from SEEDS seeds
 	cargo build --quiet --release --locked -p steadfast-sim
 	target/release/steadfast-sim --seeds $(SEEDS)
 
-# Tests that say the same however loaded the machine is; the rest, the goldens of the accessibility tree above all, still
-# depends on how long the data took to make.
 .PHONY: browser
-browser: build ## The UI in a real browser, the part that make test runs
-	$(TESTS) setup --only browser
-	$(BROWSER) test the_first_page keys_lead a_link_to_an_event
-
-.PHONY: browser-all
-browser-all: build ## All tests of the UI in a real browser
+browser: build ## The UI in a real browser
 	$(TESTS) setup --only browser
 	$(BROWSER) test
 

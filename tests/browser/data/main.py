@@ -33,6 +33,8 @@ import shop
 ANSWERS = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
+# Long enough for its first task to be done before, whatever else the machine does.
+LATE_AFTER = timedelta(seconds=3)
 CUSTOMER = SearchAttributeKey.for_keyword("Customer")
 CENTS = SearchAttributeKey.for_int("Cents")
 
@@ -116,7 +118,7 @@ async def fill_shop(client: Client) -> dict[str, WorkflowHandle]:
     await start("abandoned", shop.Reminder.run, 1, task_queue="nobody-polls")
     for order in range(3):
         await ended(await start(f"refund-{order}", shop.Refund.run, 100 + order))
-    await ended(await start("late", shop.Approval.run, "too late", execution_timeout=timedelta(seconds=1)))
+    await ended(await start("late", shop.Approval.run, "too late", execution_timeout=LATE_AFTER))
     canceled = await start("canceled", shop.Reminder.run, 2)
     await canceled.cancel()
     await ended(canceled)

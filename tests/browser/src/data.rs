@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::place;
 
 const MADE_WITHIN: Duration = Duration::from_secs(90);
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Namespaces that the server must have, for the flag `-n`.
 pub const NAMESPACES: [&str; 4] = ["shop", "live", "hostile", "empty"];

@@ -159,11 +159,18 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
             "<span>",
         ),
         (r#"in <span>|<span> ago|"now""#, "<when>"),
+        // Whether a worker hears two pieces of news in one task or in two is a matter of time, and with it the number
+        // of events and of changes.
         (
             r#"(State transitions"\s+definition\s+StaticText )"\d+""#,
             "$1<number>",
         ),
+        (
+            r#"History \d+"(\s+StaticText "History "\s+StaticText )"\d+""#,
+            "History <number>\"$1\"<number>\"",
+        ),
         (r"\d+(\.\d+)? (bytes|B|KB|MB)\b", "<size>"),
+        (r"\b\d+ events, <size>", "<number> events, <size>"),
         (r"\d+\.\d (added|taken)", "<rate> $1"),
         // Whether a timeline has room for these is a matter of milliseconds.
         (r#"(?m)^ *link "(Zoom in|Show idle time)"\n"#, ""),
@@ -175,8 +182,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 });
 
 fn masked(text: &str) -> String {
-    let masked = MASKS.iter().fold(text.to_owned(), |text, (pattern, name)| {
+    MASKS.iter().fold(text.to_owned(), |text, (pattern, name)| {
         pattern.replace_all(&text, *name).into_owned()
-    });
-    masked
+    })
 }

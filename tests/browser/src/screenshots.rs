@@ -16,7 +16,9 @@ const WIDTH: i64 = 1280;
 const BYTES_MAX: usize = 150_000;
 
 /// Name, height and path of what is taken.
-const PICTURES: [(&str, i64, fn(&Data) -> String); 6] = [
+type Picture = (&'static str, i64, fn(&Data) -> String);
+
+const PICTURES: [Picture; 6] = [
     ("overview", 560, |_| "/namespaces/shop".to_owned()),
     ("workflows", 720, |_| {
         "/namespaces/shop/workflows".to_owned()
@@ -42,8 +44,10 @@ pub async fn take() -> Result<bool> {
             tab.size(WIDTH, height).await?;
             tab.prefers("prefers-color-scheme", scheme).await?;
             tab.go(&stage.url(&path(&stage.data))).await?;
-            let mut capture = CaptureScreenshotParams::default();
-            capture.format = Some(CaptureScreenshotFormat::Png);
+            let capture = CaptureScreenshotParams {
+                format: Some(CaptureScreenshotFormat::Png),
+                ..CaptureScreenshotParams::default()
+            };
             let taken = tab.page.execute(capture).await?.result.data;
             let png = BASE64_STANDARD
                 .decode(AsRef::<[u8]>::as_ref(&taken))

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use crate::place;
 
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
-const STOPPED_WITHIN: Duration = Duration::from_secs(15);
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A server with a durable store. Killed when dropped.
 pub struct Server {

@@ -14,7 +14,7 @@ use crate::tests;
 
 /// Tests that run beside each other; more would only wait for the processors.
 const AT_ONCE: usize = 3;
-const ONE_TAKES_AT_MOST: Duration = Duration::from_secs(120);
+const ONE_TAKES_AT_MOST: Duration = Duration::from_secs(300);
 
 /// What the tests share: a browser, and a server with data.
 pub struct Stage {

@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::trouble::Trouble;
 
-const LOADED_WITHIN: Duration = Duration::from_secs(20);
+const LOADED_WITHIN: Duration = Duration::from_secs(30);
 const LOOKED_EVERY: Duration = Duration::from_millis(10);
 
 /// A tab of the browser, in a context of its own.
@@ -71,8 +71,10 @@ impl Tab {
 
     /// What the person's system prefers, such as `("prefers-color-scheme", "dark")`.
     pub async fn prefers(&self, feature: &str, value: &str) -> Result<()> {
-        let mut media = SetEmulatedMediaParams::default();
-        media.features = Some(vec![MediaFeature::new(feature, value)]);
+        let media = SetEmulatedMediaParams {
+            features: Some(vec![MediaFeature::new(feature, value)]),
+            ..SetEmulatedMediaParams::default()
+        };
         self.page.execute(media).await?;
         Ok(())
     }
@@ -250,16 +252,22 @@ impl Tab {
         self.trouble.posted()
     }
 
-    /// What went wrong in this tab since the last call.
-    pub fn trouble(&self) -> Vec<String> {
-        self.trouble.take()
+    /// What is provoked here on purpose: trouble that contains one of these is none.
+    pub fn provoke(&self, parts: &[&'static str]) {
+        self.trouble.provoke(parts);
+    }
+
+    /// The status that the page was answered with.
+    pub async fn status(&self) -> Result<i64> {
+        self.value("performance.getEntriesByType('navigation')[0].responseStatus")
+            .await
     }
 
     /// Fails if anything went wrong in this tab, and closes it.
     pub async fn close(self) -> Result<()> {
         // A round trip, so that what happened before it has arrived.
         self.value::<i64>("1").await?;
-        let trouble = self.trouble();
+        let trouble = self.trouble.so_far();
         ensure!(
             trouble.is_empty(),
             "in the browser:\n  {}",
@@ -271,10 +279,12 @@ impl Tab {
 
     async fn named(&self, role: &str, name: &str) -> Result<Vec<BackendNodeId>> {
         let document = self.page.execute(GetDocumentParams::default()).await?;
-        let mut query = QueryAxTreeParams::default();
-        query.backend_node_id = Some(document.result.root.backend_node_id);
-        query.role = Some(role.to_owned());
-        query.accessible_name = Some(name.to_owned());
+        let query = QueryAxTreeParams {
+            backend_node_id: Some(document.result.root.backend_node_id),
+            role: Some(role.to_owned()),
+            accessible_name: Some(name.to_owned()),
+            ..QueryAxTreeParams::default()
+        };
         let found = self.page.execute(query).await?.result.nodes;
         Ok(found
             .into_iter()
@@ -285,11 +295,15 @@ impl Tab {
 
     /// The middle of a node, if it can be seen.
     async fn point(&self, node: BackendNodeId) -> Option<(f64, f64)> {
-        let mut scroll = ScrollIntoViewIfNeededParams::default();
-        scroll.backend_node_id = Some(node);
+        let scroll = ScrollIntoViewIfNeededParams {
+            backend_node_id: Some(node),
+            ..ScrollIntoViewIfNeededParams::default()
+        };
         self.page.execute(scroll).await.ok()?;
-        let mut quads = GetContentQuadsParams::default();
-        quads.backend_node_id = Some(node);
+        let quads = GetContentQuadsParams {
+            backend_node_id: Some(node),
+            ..GetContentQuadsParams::default()
+        };
         let quads = self.page.execute(quads).await.ok()?;
         let corners = quads.result.quads.first()?.inner();
         let middle = |at: usize| Some((corners.get(at)? + corners.get(at + 4)?) / 2.0);

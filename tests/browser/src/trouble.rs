@@ -1,7 +1,7 @@
 //! What must not happen while a page is open: errors on the console, exceptions, violations of the content security
 //! policy, dialogs, answers with an error status.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use chromiumoxide::Page;
@@ -19,10 +19,15 @@ use chromiumoxide::cdp::js_protocol::runtime::{
 };
 use futures::StreamExt;
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What went wrong on a page so far.
 #[derive(Clone, Default)]
 pub struct Trouble {
     wrong: Arc<Mutex<Vec<String>>>,
+    provoked: Arc<Mutex<Vec<&'static str>>>,
     posted: Arc<Mutex<Vec<String>>>,
 }
 
@@ -104,10 +109,7 @@ impl Trouble {
         trouble
             .note(page, move |event: &EventRequestWillBeSent| {
                 if event.request.method == "POST" {
-                    posted
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(event.request.url.clone());
+                    locked(&posted).push(event.request.url.clone());
                 }
                 None
             })
@@ -131,24 +133,29 @@ impl Trouble {
         Ok(trouble)
     }
 
-    /// What went wrong since the last call.
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.wrong.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What went wrong so far, but for what was provoked.
+    pub fn so_far(&self) -> Vec<String> {
+        let provoked = locked(&self.provoked);
+        let wrong = locked(&self.wrong);
+        let unforeseen = wrong
+            .iter()
+            .filter(|what| !provoked.iter().any(|part| what.contains(part)));
+        unforeseen.cloned().collect()
+    }
+
+    /// From the start to the end, what contains one of these is no trouble: the test does it on purpose. That is said
+    /// once, and not taken off when it has happened, as the browser may tell of it late.
+    pub fn provoke(&self, parts: &[&'static str]) {
+        locked(&self.provoked).extend(parts);
     }
 
     /// Where forms were sent to, for once nothing that is wrong.
     pub fn posted(&self) -> Vec<String> {
-        self.posted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        locked(&self.posted).clone()
     }
 
     fn add(&self, what: String) {
-        self.wrong
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(what);
+        locked(&self.wrong).push(what);
     }
 
     async fn note<E: IntoEventKind + Unpin + Send + Sync + 'static>(

@@ -19,16 +19,23 @@ crate::tests![
     hidden_tabs_hold_no_connection,
 ];
 
-/// From a change to the page. The streams look twice a second; the rest is for a machine that has much else to do.
-const SHOWN_WITHIN: Duration = Duration::from_secs(5);
-/// The overview looks every three seconds.
-const OVERVIEW_WITHIN: Duration = Duration::from_secs(12);
+/// From a change to the page, where that is not measured: for a machine that has much else to do.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+
+/// What the browser says of a connection to a server that is killed.
+const CUT_OFF: [&str; 3] = [
+    "ERR_CONNECTION_REFUSED",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "ERR_CONNECTION_RESET",
+];
 
 /// Says hello once the stream of the page is there: what happens from then on must reach the page.
 async fn followed(tab: &Tab, url: &str) -> Result<()> {
+    // Counts from before the page's own script runs: the first patch may be there before `go` returns.
+    let count =
+        "window.patched = 0; document.addEventListener('patched', () => (window.patched += 1));";
+    tab.before_scripts(count).await?;
     tab.go(url).await?;
-    let patched = "window.patched = 0; document.addEventListener('patched', () => (window.patched += 1)); true";
-    tab.value::<bool>(patched).await?;
     tab.until("window.patched > 0", SHOWN_WITHIN)
         .await
         .context("the stream of the page")?;
@@ -165,7 +172,7 @@ async fn a_failure_reaches_the_overview(stage: Arc<Stage>) -> Result<()> {
         .start("Label", "out-of-paper", json!([77]))
         .await?;
     let shown = "document.querySelector('#overview').innerText.includes('out-of-paper')";
-    tab.until(shown, OVERVIEW_WITHIN).await?;
+    tab.until(shown, SHOWN_WITHIN).await?;
     let count = "document.querySelector('#overview').innerText.split('out-of-paper').length - 1";
     ensure!(tab.value::<i64>(count).await? == 1, "said once");
     tab.close().await
@@ -174,6 +181,7 @@ async fn a_failure_reaches_the_overview(stage: Arc<Stage>) -> Result<()> {
 async fn a_killed_server_is_told_of_and_caught_up_with(stage: Arc<Stage>) -> Result<()> {
     let mut server = Server::start(&[]).await?;
     let desk = stage.chromium.tab().await?;
+    desk.provoke(&CUT_OFF);
     desk.go(&format!(
         "{}/namespaces/default/workflows/start-workflow",
         server.ui()
@@ -186,6 +194,7 @@ async fn a_killed_server_is_told_of_and_caught_up_with(stage: Arc<Stage>) -> Res
     let path = desk.location().await?;
     let path = path.split('?').next().unwrap_or_default();
     let tab = stage.chromium.tab().await?;
+    tab.provoke(&CUT_OFF);
     followed(&tab, &format!("{}{path}/history", server.ui())).await?;
     send(&desk, "before").await?;
     tab.until(
@@ -203,12 +212,9 @@ async fn a_killed_server_is_told_of_and_caught_up_with(stage: Arc<Stage>) -> Res
     desk.go(&format!("{}{path}", server.ui())).await?;
     send(&desk, "after").await?;
     let since = Instant::now();
-    tab.until(
-        "document.querySelector('#banner').hidden",
-        Duration::from_secs(15),
-    )
-    .await
-    .context("no banner")?;
+    tab.until("document.querySelector('#banner').hidden", SHOWN_WITHIN)
+        .await
+        .context("no banner")?;
     tab.until(
         "document.querySelector('#run-history').innerText.includes('after')",
         SHOWN_WITHIN,
@@ -236,17 +242,6 @@ async fn a_killed_server_is_told_of_and_caught_up_with(stage: Arc<Stage>) -> Res
         tab.value::<String>(rows).await? == live,
         "nothing missed, nothing doubled"
     );
-    let cut_off = [
-        "ERR_CONNECTION_REFUSED",
-        "ERR_INCOMPLETE_CHUNKED_ENCODING",
-        "ERR_CONNECTION_RESET",
-    ];
-    let other: Vec<_> = tab
-        .trouble()
-        .into_iter()
-        .filter(|what| !cut_off.iter().any(|known| what.contains(known)))
-        .collect();
-    ensure!(other.is_empty(), "{other:?}");
     tab.close().await?;
     desk.close().await?;
     let wrong = server.stop().await?;

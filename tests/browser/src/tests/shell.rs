@@ -14,7 +14,7 @@ crate::tests![
     what_a_copy_button_says_is_on_the_clipboard,
 ];
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 async fn the_first_page_is_the_list_of_the_namespace_seen_last(stage: Arc<Stage>) -> Result<()> {
     let tab = stage.chromium.tab().await?;
