@@ -57,7 +57,7 @@ impl Default for Options {
         Self {
             sync: SyncMode::Always,
             cache_bytes: 32 << 20,
-            write_buffer_bytes: 80 << 20,
+            write_buffer_bytes: 40 << 20,
             journal_bytes: JOURNAL_BYTES_MIN,
         }
     }
