@@ -40,7 +40,7 @@ pub(crate) fn text(text: &str) -> String {
 /// Path and query of a call to the server's API; `None` for everything else, such as the UI's own files.
 pub(crate) fn api_path(url: &str) -> Option<String> {
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| regex("^https?://[^/]+"));
-    static TOKEN: LazyLock<Regex> = LazyLock::new(|| regex("([Tt]oken=)[^&]+"));
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| regex("(?i)(token=)[^&]+"));
     let path = ADDRESS.replace(url, "");
     if !["/api/", "/render", "/auth/"]
         .iter()

@@ -249,7 +249,9 @@ impl Traffic {
 }
 
 fn is_long_poll(url: &str) -> bool {
-    url.contains("waitNewEvent=true") && url.contains("nextPageToken=")
+    // The UI names the token in both ways.
+    let continues = url.contains("nextPageToken=") || url.contains("next_page_token=");
+    url.contains("waitNewEvent=true") && continues
 }
 
 fn lock(traffic: &Mutex<Traffic>) -> std::sync::MutexGuard<'_, Traffic> {
