@@ -29,7 +29,7 @@ use crate::token::TokenKind;
 use crate::view::View;
 
 /// How long a query waits where its caller names no limit.
-const QUERY_PATIENCE: Duration = Duration::from_secs(60);
+const QUERY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The callers of direct queries, by query.
 #[derive(Default)]

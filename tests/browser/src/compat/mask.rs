@@ -12,7 +12,15 @@ static MASKS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     [
         (r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}", "{id}"),
         (r"\b\d+@[\w.-]+(?:@[\w./-]*)?", "{identity}"),
+        // Of sticky queues, as workers call them, and of builds; the UI shortens these.
+        (r"\b[0-9a-f]{32}\b", "{id}"),
+        (r"\b[0-9a-f]{7}\.\.\.[0-9a-f]{7}\b", "{id}"),
         (r"https?://127\.0\.0\.1:\d+", ""),
+        (r#"(task_?[iI]d": ?)"?\d+"?"#, "$1{number}"),
+        (r#"\{"seconds":\d+(?:,"nanos":\d+)?\}"#, "{time}"),
+        // Servers store the same history in different ways.
+        (r"\b\d+(?:\.\d+)? (?:Bytes|KB|MB)\b", "{size}"),
+        (r#"(history_?[sS]ize_?[bB]ytes": ?)"?\d+"?"#, "$1{size}"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "{time}"),
         (r"\d{4}-\d\d-\d\d[ ,]+(?:UTC )?\d\d:\d\d:\d\d(?:\.\d+)?(?: UTC)?", "{time}"),
         (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)?,? ?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{1,2}(?:, \d{4})?,?(?: \d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?: [AP]M)?)?", "{time}"),
@@ -90,6 +98,12 @@ mod tests {
             ("took 1 minute, 2 seconds", "took {span}"),
             ("12ms", "{span}"),
             ("Count of 3", "Count of 3"),
+            ("a-worker-9283248dc5d949cd9c797e2de9f8ce47", "a-worker-{id}"),
+            ("2.25 KB", "{size}"),
+            (
+                r#"{"event_time":{"seconds":17,"nanos":5},"task_id":3}"#,
+                r#"{"event_time":{time},"task_id":{number}}"#,
+            ),
         ] {
             assert_eq!(text(shown), masked);
         }

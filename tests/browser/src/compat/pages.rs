@@ -13,7 +13,7 @@ pub(crate) enum Step {
     Go(String),
     /// Clicks the first thing that can be seen of those that a selector finds.
     Click(&'static str),
-    /// Clicks the button, link, tab or option that shows this text, and nothing more.
+    /// Clicks the button, link, tab or option that shows this text; a count or a description may stand below it.
     ClickText(&'static str),
     /// Replaces what stands in a field.
     Fill(&'static str, &'static str),
@@ -243,7 +243,7 @@ fn looking(home: &str) -> Vec<Visit> {
             "query: run",
             vec![
                 Step::Go("{run:waiting}/query".to_owned()),
-                Step::ClickText("Refresh"),
+                Step::ClickText("Run Query"),
             ],
         ),
         visit(
@@ -257,7 +257,7 @@ fn looking(home: &str) -> Vec<Visit> {
             "call stack: refreshed",
             vec![
                 Step::Go("{run:waiting}/call-stack".to_owned()),
-                Step::ClickText("Refresh"),
+                Step::ClickText("Refresh Call Stack"),
             ],
         ),
         visit(
@@ -296,6 +296,21 @@ fn changing(home: &str) -> Vec<Visit> {
             ],
         ),
         visit(
+            "start: with a search attribute",
+            vec![
+                Step::Go(format!("{workflows}/start-workflow")),
+                Step::Fill("#workflowId", "from-the-form-too"),
+                Step::Fill("#taskQueue", "compat"),
+                Step::Fill("#workflowType", "Patient"),
+                Step::ClickText("More options"),
+                Step::Click("[data-testid=add-search-attribute-button]"),
+                Step::Click("[data-testid=search-attribute-select-button]"),
+                Step::ClickText("CompatKeyword"),
+                Step::Fill("[data-testid=custom-search-attribute-value]", "typed"),
+                Step::Click("[data-testid=start-workflow-button]"),
+            ],
+        ),
+        visit(
             "start: seen at once",
             vec![Step::Go(format!("{workflows}/from-the-form"))],
         ),
@@ -305,8 +320,20 @@ fn changing(home: &str) -> Vec<Visit> {
                 Step::Go("{run:to-signal}/history".to_owned()),
                 Step::ClickText("More Actions"),
                 Step::Click("[data-testid=signal-button]"),
-                Step::Click("#signal-select-select, #signal-select"),
+                Step::Click("[data-testid=signal-select-button]"),
                 Step::ClickText("end"),
+                Step::Click("dialog[open] [data-testid=confirm-modal-button]"),
+            ],
+        ),
+        visit(
+            "signal: of any name",
+            vec![
+                Step::Go("{run:waiting}/history".to_owned()),
+                Step::ClickText("More Actions"),
+                Step::Click("[data-testid=signal-button]"),
+                Step::Click("[data-testid=signal-select-button]"),
+                Step::ClickText("Custom"),
+                Step::Fill("dialog[open] #signal-name", "unheard-of"),
                 Step::Click("dialog[open] [data-testid=confirm-modal-button]"),
             ],
         ),
