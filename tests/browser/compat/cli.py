@@ -47,7 +47,6 @@ operator search-attribute create --namespace compat-cli --name CliText --type Te
 operator search-attribute create --namespace compat-cli --name CliKeyword --type Keyword
 operator search-attribute create --namespace compat-cli --name CliKeyword --type Int
 operator search-attribute create --namespace compat-cli --name WorkflowId --type Keyword
-operator search-attribute create --namespace compat-cli --name CliOdd --type Odd
 !operator search-attribute list --namespace compat-cli => CliKeyword
 operator search-attribute list --namespace compat-cli -o json
 operator search-attribute remove --namespace compat-cli --name CliText --yes
@@ -214,9 +213,17 @@ MASKS = [
         (r"\b(?:a (?:few|long) .+? ago|(?:\d+|an?) (?:second|minute|hour|day)s? (?:ago|from now)|now)\b", "{span}"),
         (r"-?\b(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:ms|µs|s)\b", "{span}"),
         (r"\b\d+h(?:\d+m)?(?:\d+s)?\b", "{span}"),
-        (r'("(?:taskId|historySizeBytes|eventTime|taskToken|binaryChecksum)": )"[^"]*"', r'\1"{any}"'),
-        (r"(HistorySize|HistorySizeBytes|StateTransitionCount)(\s+)\d+", r"\1\2{any}"),
+        (r"\b[0-9a-f]{32}\b", "{id}"),
+        (r'("?(?:taskId|historySizeBytes|stateTransitionCount|durationMillis|tasksAddRate|tasksDispatchRate|backlogIncreaseRate)"?: )"?-?[\d.]+"?', r"\1{number}"),
+        (r"(HistorySize|StateTransitionCount)(\s+)\d+", r"\1\2{number}"),
+        # The SDK notes its flags in any order.
+        (r"(coreUsedFlags\[\d\]: )\d+", r"\1{number}"),
+        (r"^(\s+)[1-4],?$", r"\1{number}"),
+        # A comma stands behind what is not the last.
+        (r"([}\]])?,$", r"\1"),
         (r"-{5,}", "-----"),
+        # Rates of the last half minute.
+        (r"^(\s*UNVERSIONED\s+\w+\s+\d+\s+\S+\s+).*", r"\1{rates}"),
     ]
 ]
 
@@ -225,7 +232,7 @@ def masked(line: str) -> str:
     for pattern, mask in MASKS:
         line = pattern.sub(mask, line)
     # Columns are as wide as what stands in them.
-    return re.sub(r"\s+", " ", line).rstrip()
+    return re.sub(r"\s+", " ", line).strip()
 
 
 class Commands:
