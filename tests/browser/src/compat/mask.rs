@@ -59,7 +59,8 @@ pub(crate) fn api_path(url: &str) -> Option<String> {
     let path = TOKEN.replace_all(&path, |found: &Captures<'_>| {
         format!("{}{{token}}", &found[1])
     });
-    Some(text(&decoded(&path)))
+    // A report has one fact a line.
+    Some(text(&decoded(&path).replace('\n', " ")))
 }
 
 /// `%22` as `"`.
