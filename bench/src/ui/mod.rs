@@ -66,7 +66,9 @@ impl Ui {
         show(lists::filters(&target).await?);
         show(lists::orders(&target).await?);
         show(lists::deep(&target).await?);
-        show(lists::parts(&target).await?);
+        if let Some(report) = lists::parts(&target).await? {
+            show(report);
+        }
         show(viewers::changes(&target, &run).await?);
         if self.viewers > 0 {
             show(viewers::many(&target, self.viewers).await?);

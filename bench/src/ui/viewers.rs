@@ -31,6 +31,9 @@ const LONG_CHANGES: u64 = 5;
 const WAIT: Duration = Duration::from_secs(20);
 /// How long nothing happens while the cost of idle viewers is measured.
 const IDLE: Duration = Duration::from_secs(10);
+/// Streams have settled when nothing has come for this long, or after the other.
+const QUIET: Duration = Duration::from_millis(1500);
+const SETTLE_MAX: Duration = Duration::from_secs(6);
 /// Streams that are being opened at a time.
 const OPENING_MAX: usize = 50;
 /// The element of a list that says how many runs are new.
@@ -78,11 +81,14 @@ impl Viewers {
         Ok(viewers)
     }
 
-    /// Reads what comes until nothing has come for a while.
+    /// Reads what comes at first, until nothing has come for a while; a page may also change for ever, as one that says
+    /// since when something waits.
     async fn settle(&mut self) {
-        while let Ok(Some(_)) =
-            tokio::time::timeout(Duration::from_millis(1500), self.seen.recv()).await
-        {}
+        let quiet = async {
+            while let Ok(Some(_)) = tokio::time::timeout(QUIET, self.seen.recv()).await {}
+        };
+        // What comes later is no reason to wait.
+        let _ = tokio::time::timeout(SETTLE_MAX, quiet).await;
     }
 
     /// When each of `count` viewers first sees a message that is looked for.
