@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::HistoryEventFilterType;
@@ -27,7 +27,7 @@ use crate::error::BenchError;
 use crate::process::{cpu_seconds, resident_mb};
 use crate::report::Report;
 use crate::script::{Script, normal_queue, payloads};
-use crate::worker::{Job, Worker, identity};
+use crate::worker::{Job, Worker, fresh, identity};
 
 /// A workflow without a result for this long is given up and counted as an error.
 const RESULT_WAIT: Duration = Duration::from_secs(60);
@@ -97,13 +97,9 @@ impl Session {
     pub(crate) async fn open(server: &Server, load: &Load) -> Result<Session, BenchError> {
         server.prepare(&load.namespace).await?;
         let server = server.sized(load.concurrency + 3 * load.pollers)?;
-        let since_epoch = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let name = format!("bench-{:x}", since_epoch.as_micros());
         let job = Arc::new(Job::new(
             &load.namespace,
-            name,
+            fresh("bench"),
             load.script.clone(),
             load.sticky,
         ));

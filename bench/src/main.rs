@@ -15,6 +15,7 @@ mod all;
 mod connect;
 mod error;
 mod idle;
+mod latencies;
 mod load;
 mod process;
 mod ready;

@@ -6,12 +6,15 @@ use steadfast_protocol::command::{self, Command, command::Attributes};
 use steadfast_protocol::common::{ActivityType, Payload, Payloads};
 use steadfast_protocol::enums::{CommandType, TaskQueueKind};
 use steadfast_protocol::history::{HistoryEvent, history_event};
-use steadfast_protocol::taskqueue::TaskQueue;
+use steadfast_protocol::taskqueue::{StickyExecutionAttributes, TaskQueue};
 
 use crate::connect::seconds;
 
 /// The key of a result's metadata that tells which step it belongs to.
 const STEP: &str = "step";
+
+/// The sticky timeout that SDKs send.
+const STICKY_TIMEOUT_S: f64 = 10.0;
 
 /// What every workflow of a load does.
 #[derive(Clone, Debug)]
@@ -49,17 +52,23 @@ impl Script {
                     .find_map(completed_step)
                     .map_or(0, |step| step + 1);
                 if step < *count {
-                    (activity(step, *payload, queue), Reached::Between)
+                    (
+                        activity(step.to_string(), "work", payloads(*payload), queue),
+                        Reached::Between,
+                    )
                 } else {
-                    (complete(*payload), Reached::End)
+                    (complete(payloads(*payload)), Reached::End)
                 }
             }
             Script::Timer { from_s, to_s } => {
                 if events.iter().any(is_timer_fired) {
-                    (complete(0), Reached::End)
+                    (complete(payloads(0)), Reached::End)
                 } else {
                     let duration_s = from_s + (to_s - from_s) * spread(number);
-                    (timer(duration_s), Reached::Parked(duration_s))
+                    (
+                        timer("1".to_string(), duration_s),
+                        Reached::Parked(duration_s),
+                    )
                 }
             }
         }
@@ -88,6 +97,23 @@ pub(crate) fn normal_queue(name: &str) -> TaskQueue {
         name: name.to_string(),
         kind: TaskQueueKind::Normal.into(),
         normal_name: String::new(),
+    }
+}
+
+/// The sticky queue of the worker on a normal queue.
+pub(crate) fn sticky_queue(normal_name: &str) -> TaskQueue {
+    TaskQueue {
+        name: format!("{normal_name}-sticky"),
+        kind: TaskQueueKind::Sticky.into(),
+        normal_name: normal_name.to_string(),
+    }
+}
+
+/// Asks for the next workflow task on the sticky queue.
+pub(crate) fn sticky_attributes(normal_name: &str) -> StickyExecutionAttributes {
+    StickyExecutionAttributes {
+        worker_task_queue: Some(sticky_queue(normal_name)),
+        schedule_to_start_timeout: Some(seconds(STICKY_TIMEOUT_S)),
     }
 }
 
@@ -124,17 +150,18 @@ fn spread(number: u64) -> f64 {
     (number as f64 * 0.618_033_988_749_895).fract()
 }
 
-pub(crate) fn activity(step: usize, payload: usize, queue: &str) -> Command {
+/// Schedules an activity of the given type.
+pub(crate) fn activity(activity_id: String, name: &str, input: Payloads, queue: &str) -> Command {
     command(
         CommandType::ScheduleActivityTask,
         Attributes::ScheduleActivityTaskCommandAttributes(
             command::ScheduleActivityTaskCommandAttributes {
-                activity_id: step.to_string(),
+                activity_id,
                 activity_type: Some(ActivityType {
-                    name: "work".to_string(),
+                    name: name.to_string(),
                 }),
                 task_queue: Some(normal_queue(queue)),
-                input: Some(payloads(payload)),
+                input: Some(input),
                 start_to_close_timeout: Some(seconds(60.0)),
                 ..Default::default()
             },
@@ -142,22 +169,22 @@ pub(crate) fn activity(step: usize, payload: usize, queue: &str) -> Command {
     )
 }
 
-fn timer(duration_s: f64) -> Command {
+pub(crate) fn timer(timer_id: String, duration_s: f64) -> Command {
     command(
         CommandType::StartTimer,
         Attributes::StartTimerCommandAttributes(command::StartTimerCommandAttributes {
-            timer_id: "1".to_string(),
+            timer_id,
             start_to_fire_timeout: Some(seconds(duration_s)),
         }),
     )
 }
 
-fn complete(payload: usize) -> Command {
+pub(crate) fn complete(result: Payloads) -> Command {
     command(
         CommandType::CompleteWorkflowExecution,
         Attributes::CompleteWorkflowExecutionCommandAttributes(
             command::CompleteWorkflowExecutionCommandAttributes {
-                result: Some(payloads(payload)),
+                result: Some(result),
             },
         ),
     )

@@ -5,23 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
+use crate::latencies::Latencies;
 use crate::report::Report;
-
-/// Latencies from a microsecond to ten minutes, to three digits.
-fn histogram() -> Mutex<Histogram<u64>> {
-    let histogram = Histogram::new_with_bounds(1, 600_000_000, 3);
-    Mutex::new(histogram.expect("the bounds are in order and the precision is allowed"))
-}
 
 /// Counters shared by all tasks of a load. While it is closed (during the warm-up) nothing is counted.
 pub(crate) struct Tally {
     open: AtomicBool,
     done: AtomicU64,
     last_done: Mutex<Option<Instant>>,
-    start: Mutex<Histogram<u64>>,
-    end_to_end: Mutex<Histogram<u64>>,
+    start: Mutex<Latencies>,
+    end_to_end: Mutex<Latencies>,
     errors: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -31,8 +24,8 @@ impl Tally {
             open: AtomicBool::new(false),
             done: AtomicU64::new(0),
             last_done: Mutex::default(),
-            start: histogram(),
-            end_to_end: histogram(),
+            start: Mutex::new(Latencies::new()),
+            end_to_end: Mutex::new(Latencies::new()),
             errors: Mutex::default(),
         }
     }
@@ -50,8 +43,8 @@ impl Tally {
         if self.open.load(Ordering::Relaxed) {
             self.done.fetch_add(1, Ordering::Relaxed);
             *lock(&self.last_done) = Some(Instant::now());
-            record(&self.start, start);
-            record(&self.end_to_end, end_to_end);
+            lock(&self.start).add(start);
+            lock(&self.end_to_end).add(end_to_end);
         }
     }
 
@@ -73,11 +66,11 @@ impl Tally {
     }
 
     pub(crate) fn report_latencies(&self, report: &mut Report) {
-        for (name, histogram) in [("start", &self.start), ("end to end", &self.end_to_end)] {
-            let histogram = lock(histogram);
+        for (name, latencies) in [("start", &self.start), ("end to end", &self.end_to_end)] {
+            let latencies = lock(latencies);
             for (label, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-                let us = histogram.value_at_quantile(quantile);
-                report.add(format!("{name} {label}"), us as f64 / 1000.0, "ms");
+                let ms = latencies.quantile_ms(quantile);
+                report.add(format!("{name} {label}"), ms, "ms");
             }
         }
     }
@@ -89,11 +82,6 @@ impl Tally {
             report.add(format!("errors: {what}"), *count as f64, "");
         }
     }
-}
-
-fn record(histogram: &Mutex<Histogram<u64>>, time: Duration) {
-    let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    lock(histogram).saturating_record(us);
 }
 
 /// Locks; after a panic elsewhere counters are still counters.

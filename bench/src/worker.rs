@@ -5,11 +5,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use steadfast_protocol::enums::TaskQueueKind;
 use steadfast_protocol::history::HistoryEvent;
-use steadfast_protocol::taskqueue::{StickyExecutionAttributes, TaskQueue};
+use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflowservice::{
     GetWorkflowExecutionHistoryRequest, PollActivityTaskQueueRequest,
     PollActivityTaskQueueResponse, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
@@ -18,15 +17,14 @@ use steadfast_protocol::workflowservice::{
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::connect::{CALL_TIMEOUT, Client, POLL_TIMEOUT, Server, request, seconds};
-use crate::script::{Reached, Script, activity_result, normal_queue};
+use crate::connect::{CALL_TIMEOUT, Client, POLL_TIMEOUT, Server, request};
+use crate::script::{
+    Reached, Script, activity_result, normal_queue, sticky_attributes, sticky_queue,
+};
 use crate::tally::{Tally, lock};
 
 /// The pause after a failed poll.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-
-/// The sticky timeout that SDKs send.
-const STICKY_TIMEOUT_S: f64 = 10.0;
 
 /// What a load is made of; shared by its pollers, handlers and starters.
 pub(crate) struct Job {
@@ -127,14 +125,6 @@ impl Job {
             let _ = waiting.send(());
         }
     }
-
-    fn sticky_queue(&self) -> TaskQueue {
-        TaskQueue {
-            name: format!("{}-sticky", self.name),
-            kind: TaskQueueKind::Sticky.into(),
-            normal_name: self.name.clone(),
-        }
-    }
 }
 
 impl Worker {
@@ -143,7 +133,7 @@ impl Worker {
         let mut tasks = JoinSet::new();
         for n in 0..pollers {
             let queue = if job.sticky && n % 2 == 1 {
-                job.sticky_queue()
+                sticky_queue(&job.name)
             } else {
                 normal_queue(&job.name)
             };
@@ -211,10 +201,7 @@ async fn answer_workflow_task(
             task_token: task.task_token,
             commands: vec![command],
             identity: identity(),
-            sticky_attributes: job.sticky.then(|| StickyExecutionAttributes {
-                worker_task_queue: Some(job.sticky_queue()),
-                schedule_to_start_timeout: Some(seconds(STICKY_TIMEOUT_S)),
-            }),
+            sticky_attributes: job.sticky.then(|| sticky_attributes(&job.name)),
             return_new_workflow_task: job.sticky,
             ..Default::default()
         };
@@ -308,6 +295,14 @@ async fn answer_activity(mut client: Client, job: Arc<Job>, task: PollActivityTa
             &format!("{:?}", status.code()),
         );
     }
+}
+
+/// A name that was not used before, neither by this process nor by an earlier one.
+pub(crate) fn fresh(beginning: &str) -> String {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{beginning}-{:x}", since_epoch.as_micros())
 }
 
 pub(crate) fn identity() -> String {

@@ -4,7 +4,7 @@
 //! polls: those that are to complete or fail take their first workflow task with the answer to their start, others are
 //! terminated or run into a timeout, most stay open.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,15 +17,15 @@ use steadfast_protocol::operatorservice::AddSearchAttributesRequest;
 use steadfast_protocol::workflowservice::{
     CountWorkflowExecutionsRequest, PollWorkflowTaskQueueResponse,
     RespondWorkflowTaskCompletedRequest, StartWorkflowExecutionRequest,
-    TerminateWorkflowExecutionRequest,
 };
 use tokio::task::JoinSet;
 use tonic::Code;
 
+use super::terminate;
 use crate::connect::{CALL_TIMEOUT, Client, Server, request, seconds};
 use crate::error::BenchError;
 use crate::report::Report;
-use crate::script::{activity_result, command, normal_queue};
+use crate::script::{activity_result, command, complete, normal_queue};
 use crate::worker::identity;
 
 /// How the types of all workflows of a filling begin.
@@ -100,7 +100,7 @@ pub(crate) async fn prepare(server: &Server, namespace: &str) -> Result<(), Benc
     let kinds = kinds.map(|(name, kind)| (name.to_string(), kind.into()));
     let add = AddSearchAttributesRequest {
         namespace: namespace.to_string(),
-        search_attributes: HashMap::from(kinds).into_iter().collect(),
+        search_attributes: kinds.into(),
     };
     let added = server
         .operator()
@@ -289,14 +289,7 @@ impl Filling {
                     },
                 ),
             ),
-            _ => command(
-                CommandType::CompleteWorkflowExecution,
-                Attributes::CompleteWorkflowExecutionCommandAttributes(
-                    command::CompleteWorkflowExecutionCommandAttributes {
-                        result: Some(activity_result("1", 20)),
-                    },
-                ),
-            ),
+            _ => complete(activity_result("1", 20)),
         };
         let completed = RespondWorkflowTaskCompletedRequest {
             namespace: self.namespace.clone(),
@@ -319,20 +312,12 @@ impl Filling {
         number: u64,
         run_id: String,
     ) -> Result<(), BenchError> {
-        let terminate = TerminateWorkflowExecutionRequest {
-            namespace: self.namespace.clone(),
-            workflow_execution: Some(WorkflowExecution {
-                workflow_id: workflow_id(number),
-                run_id,
-            }),
-            reason: "bench".to_string(),
-            identity: identity(),
-            ..Default::default()
+        let run = WorkflowExecution {
+            workflow_id: workflow_id(number),
+            run_id,
         };
-        client
-            .terminate_workflow_execution(request(terminate, CALL_TIMEOUT))
+        terminate(client, &self.namespace, run)
             .await
-            .map(drop)
             .or_else(unless_closed)
             .map_err(BenchError::refused("TerminateWorkflowExecution"))
     }
@@ -365,6 +350,6 @@ fn attributes(number: u64) -> Option<SearchAttributes> {
         fields.insert(AMOUNT.to_string(), json("Int", value));
     }
     (!fields.is_empty()).then(|| SearchAttributes {
-        indexed_fields: fields.into_iter().collect(),
+        indexed_fields: fields,
     })
 }

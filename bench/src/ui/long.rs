@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use steadfast_protocol::command::{self, Command, command::Attributes};
-use steadfast_protocol::common::{
-    ActivityType, Payload, Payloads, WorkflowExecution, WorkflowType,
-};
+use steadfast_protocol::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::{
-    CommandType, TaskQueueKind, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    CommandType, EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
 use steadfast_protocol::failure::{ApplicationFailureInfo, Failure, failure::FailureInfo};
-use steadfast_protocol::taskqueue::{StickyExecutionAttributes, TaskQueue};
+use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflowservice::{
     DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
     RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -21,11 +19,11 @@ use steadfast_protocol::workflowservice::{
 };
 use tokio::task::JoinSet;
 
-use crate::connect::{CALL_TIMEOUT, Client, POLL_TIMEOUT, Server, request, seconds};
+use crate::connect::{CALL_TIMEOUT, Client, POLL_TIMEOUT, Server, request};
 use crate::error::BenchError;
 use crate::report::Report;
-use crate::script::{command, normal_queue};
-use crate::worker::identity;
+use crate::script::{self, command, normal_queue, sticky_attributes, sticky_queue};
+use crate::worker::{fresh, identity};
 
 const QUEUE: &str = "bench-long";
 /// Commands of one workflow task: these activities, timers and markers.
@@ -53,7 +51,7 @@ pub(crate) struct Run {
     pub(crate) events: i64,
 }
 
-pub(crate) async fn describe(
+async fn describe(
     server: &Server,
     namespace: &str,
     workflow_id: &str,
@@ -105,7 +103,7 @@ pub(crate) async fn make(
     let start = StartWorkflowExecutionRequest {
         namespace: namespace.to_string(),
         workflow_id: workflow_id.clone(),
-        request_id: format!("{workflow_id}-{:?}", std::time::SystemTime::now()),
+        request_id: fresh(&workflow_id),
         workflow_type: Some(WorkflowType {
             name: "BenchLong".to_string(),
         }),
@@ -130,7 +128,11 @@ pub(crate) async fn make(
         normal_queue(QUEUE),
     ));
     for _ in 0..2 {
-        pollers.spawn(workflow_tasks(server.client(), play.clone(), sticky()));
+        pollers.spawn(workflow_tasks(
+            server.client(),
+            play.clone(),
+            sticky_queue(QUEUE),
+        ));
     }
     let ended = async {
         while let Some(ended) = pollers.join_next().await {
@@ -166,14 +168,6 @@ struct Play {
     done: AtomicBool,
 }
 
-fn sticky() -> TaskQueue {
-    TaskQueue {
-        name: format!("{QUEUE}-sticky"),
-        kind: TaskQueueKind::Sticky.into(),
-        normal_name: QUEUE.to_string(),
-    }
-}
-
 async fn workflow_tasks(
     mut client: Client,
     play: Arc<Play>,
@@ -198,7 +192,7 @@ async fn workflow_tasks(
         let events = task.history.unwrap_or_default().events;
         let fired = events
             .iter()
-            .filter(|event| event.event_type() == steadfast_protocol::enums::EventType::TimerFired);
+            .filter(|event| event.event_type() == EventType::TimerFired);
         let fired = i64::try_from(fired.count()).unwrap_or(0);
         play.outstanding.fetch_sub(fired, Ordering::Relaxed);
         let commands = play.commands(task.started_event_id);
@@ -207,10 +201,7 @@ async fn workflow_tasks(
             task_token: task.task_token,
             commands,
             identity: identity(),
-            sticky_attributes: Some(StickyExecutionAttributes {
-                worker_task_queue: Some(sticky()),
-                schedule_to_start_timeout: Some(seconds(10.0)),
-            }),
+            sticky_attributes: Some(sticky_attributes(QUEUE)),
             ..Default::default()
         };
         client
@@ -253,32 +244,13 @@ impl Play {
     fn activity(&self) -> Command {
         let number = self.scheduled.fetch_add(1, Ordering::Relaxed);
         let name = NAMES[usize::try_from(number).unwrap_or(0) % NAMES.len()];
-        command(
-            CommandType::ScheduleActivityTask,
-            Attributes::ScheduleActivityTaskCommandAttributes(
-                command::ScheduleActivityTaskCommandAttributes {
-                    activity_id: number.to_string(),
-                    activity_type: Some(ActivityType {
-                        name: name.to_string(),
-                    }),
-                    task_queue: Some(normal_queue(QUEUE)),
-                    input: Some(json(format!("{{\"order\":{number},\"item\":\"book\"}}"))),
-                    start_to_close_timeout: Some(seconds(60.0)),
-                    ..Default::default()
-                },
-            ),
-        )
+        let input = json(format!("{{\"order\":{number},\"item\":\"book\"}}"));
+        script::activity(number.to_string(), name, input, QUEUE)
     }
 
     fn timer(&self) -> Command {
         let number = self.scheduled.fetch_add(1, Ordering::Relaxed);
-        command(
-            CommandType::StartTimer,
-            Attributes::StartTimerCommandAttributes(command::StartTimerCommandAttributes {
-                timer_id: number.to_string(),
-                start_to_fire_timeout: Some(seconds(0.05 + (number % 10) as f64 / 20.0)),
-            }),
-        )
+        script::timer(number.to_string(), 0.05 + (number % 10) as f64 / 20.0)
     }
 }
 

@@ -17,9 +17,13 @@ mod runs;
 mod timing;
 mod viewers;
 
-use crate::connect::Server;
+use steadfast_protocol::common::WorkflowExecution;
+use steadfast_protocol::workflowservice::TerminateWorkflowExecutionRequest;
+
+use crate::connect::{CALL_TIMEOUT, Client, Server, request};
 use crate::error::BenchError;
 use crate::report::Report;
+use crate::worker::identity;
 use http::Site;
 
 /// What to measure.
@@ -75,6 +79,25 @@ impl Ui {
         }
         Ok(())
     }
+}
+
+/// Terminates a run.
+async fn terminate(
+    client: &mut Client,
+    namespace: &str,
+    run: WorkflowExecution,
+) -> Result<(), tonic::Status> {
+    let terminate = TerminateWorkflowExecutionRequest {
+        namespace: namespace.to_string(),
+        workflow_execution: Some(run),
+        reason: "bench".to_string(),
+        identity: identity(),
+        ..Default::default()
+    };
+    client
+        .terminate_workflow_execution(request(terminate, CALL_TIMEOUT))
+        .await
+        .map(drop)
 }
 
 /// What every measurement needs.

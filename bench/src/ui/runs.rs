@@ -1,7 +1,5 @@
 //! The pages of one long run.
 
-use std::time::Instant;
-
 use super::Target;
 use super::http::Form;
 use super::long::Run;
@@ -18,11 +16,9 @@ const TIMELINE_KB: f64 = 40.0;
 pub(super) async fn measure(target: &Target, run: &Run) -> Result<Vec<Report>, BenchError> {
     let page = |rest: &str| target.run(run, rest);
     let mut first = Report::new("A long run: first sight");
-    let begin = Instant::now();
     let answer = target.site.get(&page("/history"), Form::Gzip).await?;
     let first_ms = answer.first_byte.as_secs_f64() * 1000.0;
     first.add("history: the first page anybody asks for", first_ms, "ms");
-    eprintln!("the first page of the long run took {:?}", begin.elapsed());
 
     let last = run.events;
     let window = |from: i64| page(&format!("/history?from={from}"));

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-
 use super::Target;
 use super::http::Form;
 use crate::error::BenchError;
+use crate::latencies::Latencies;
 use crate::process::cpu_seconds;
 use crate::report::{self, Report};
 
@@ -35,25 +34,6 @@ impl Case {
             budget_ms: None,
             paths,
         }
-    }
-}
-
-/// Latencies in milliseconds.
-pub(super) struct Latencies(Histogram<u64>);
-
-impl Latencies {
-    pub(super) fn new() -> Latencies {
-        let histogram = Histogram::new_with_bounds(1, 600_000_000, 3);
-        Latencies(histogram.expect("the bounds are in order and the precision is allowed"))
-    }
-
-    pub(super) fn add(&mut self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.0.saturating_record(us);
-    }
-
-    pub(super) fn quantile_ms(&self, quantile: f64) -> f64 {
-        self.0.value_at_quantile(quantile) as f64 / 1000.0
     }
 }
 

@@ -1,25 +1,24 @@
 //! Event streams: how soon a change is on them, and what many of them cost.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
 use steadfast_protocol::workflowservice::{
     SignalWorkflowExecutionRequest, StartWorkflowExecutionRequest,
-    TerminateWorkflowExecutionRequest,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::Target;
 use super::http::{Form, Message, attribute};
 use super::long::Run;
-use super::timing::Latencies;
+use super::{Target, terminate};
 use crate::connect::{CALL_TIMEOUT, request};
 use crate::error::BenchError;
+use crate::latencies::Latencies;
 use crate::process::{cpu_seconds, resident_mb};
 use crate::report::{self, Report};
 use crate::script::normal_queue;
-use crate::worker::identity;
+use crate::worker::{fresh, identity};
 
 /// The budget from a change to pixels, in milliseconds; a browser needs the last of it.
 const SEEN_MS: f64 = 250.0;
@@ -126,11 +125,7 @@ fn pause(number: u64) -> Duration {
 }
 
 fn id(number: u64) -> String {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    format!(
-        "bench-live-{:x}-{number}",
-        since.unwrap_or_default().as_micros()
-    )
+    format!("{}-{number}", fresh("bench-live"))
 }
 
 async fn start(target: &Target, number: u64) -> Result<Run, BenchError> {
@@ -159,17 +154,17 @@ async fn start(target: &Target, number: u64) -> Result<Run, BenchError> {
     })
 }
 
-fn execution(run: &Run) -> Option<WorkflowExecution> {
-    Some(WorkflowExecution {
+fn execution(run: &Run) -> WorkflowExecution {
+    WorkflowExecution {
         workflow_id: run.workflow_id.clone(),
         run_id: run.run_id.clone(),
-    })
+    }
 }
 
 async fn signal(target: &Target, run: &Run, name: &str) -> Result<(), BenchError> {
     let signal = SignalWorkflowExecutionRequest {
         namespace: target.namespace.clone(),
-        workflow_execution: execution(run),
+        workflow_execution: Some(execution(run)),
         signal_name: name.to_string(),
         identity: identity(),
         ..Default::default()
@@ -183,21 +178,14 @@ async fn signal(target: &Target, run: &Run, name: &str) -> Result<(), BenchError
         .map_err(BenchError::refused("SignalWorkflowExecution"))
 }
 
-async fn terminate(target: &Target, run: &Run) -> Result<(), BenchError> {
-    let terminate = TerminateWorkflowExecutionRequest {
-        namespace: target.namespace.clone(),
-        workflow_execution: execution(run),
-        reason: "bench".to_string(),
-        identity: identity(),
-        ..Default::default()
-    };
-    target
-        .server
-        .client()
-        .terminate_workflow_execution(request(terminate, CALL_TIMEOUT))
-        .await
-        .map(drop)
-        .map_err(BenchError::refused("TerminateWorkflowExecution"))
+async fn end(target: &Target, run: &Run) -> Result<(), BenchError> {
+    terminate(
+        &mut target.server.client(),
+        &target.namespace,
+        execution(run),
+    )
+    .await
+    .map_err(BenchError::refused("TerminateWorkflowExecution"))
 }
 
 /// How soon one viewer sees a change.
@@ -224,7 +212,7 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
     for (number, run) in (0..).zip(&started) {
         tokio::time::sleep(pause(number)).await;
         let begin = Instant::now();
-        terminate(target, run).await?;
+        end(target, run).await?;
         let row = format!("run-{}", run.run_id);
         latencies.add(
             viewers
@@ -261,7 +249,7 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
             &latencies,
         );
     }
-    terminate(target, &short).await?;
+    end(target, &short).await?;
     Ok(report)
 }
 
@@ -317,7 +305,7 @@ pub(super) async fn many(target: &Target, count: usize) -> Result<Report, BenchE
         for at in viewers.await_all(count, is_new).await? {
             latencies.add(at - begin);
         }
-        terminate(target, &run).await?;
+        end(target, &run).await?;
         pages.add(target.site.get(&list, Form::Gzip).await?.first_byte);
     }
     report_seen(

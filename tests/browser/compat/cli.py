@@ -14,9 +14,8 @@ import os
 import re
 import shlex
 import tempfile
-from datetime import timedelta
 
-from data import ACTIVITIES, QUEUE, WORKFLOWS, Client, UnsandboxedWorkflowRunner, Worker
+from data import Client, worker
 from temporalio.api.workflowservice.v1 import ListNamespacesRequest
 
 NAMESPACE = "compat-cli"
@@ -298,15 +297,7 @@ async def main() -> None:
         while lines and not made:
             report += await commands.report(lines[0])
             made = lines.pop(0).startswith("!operator namespace describe")
-        async with Worker(
-            client,
-            task_queue=QUEUE,
-            workflows=WORKFLOWS,
-            activities=ACTIVITIES,
-            identity="compat-worker",
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            graceful_shutdown_timeout=timedelta(0),
-        ):
+        async with worker(client):
             for line in lines:
                 report += await commands.report(line)
     if chosen.out:

@@ -437,6 +437,19 @@ async def make_workflows(client: Client) -> None:
     await until("the list shows all that is open", listed)
 
 
+def worker(client: Client) -> Worker:
+    return Worker(
+        client,
+        task_queue=QUEUE,
+        workflows=WORKFLOWS,
+        activities=ACTIVITIES,
+        identity="compat-worker",
+        # The servers are compared here, not the SDK's sandbox, which is slow to load.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        graceful_shutdown_timeout=timedelta(0),
+    )
+
+
 async def delete(client: Client, handle: WorkflowHandle) -> None:
     await client.workflow_service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=handle.id))
@@ -464,16 +477,7 @@ async def main() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Worker(
-        client,
-        task_queue=QUEUE,
-        workflows=WORKFLOWS,
-        activities=ACTIVITIES,
-        identity="compat-worker",
-        # The servers are compared here, not the SDK's sandbox, which is slow to load.
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        graceful_shutdown_timeout=timedelta(0),
-    ):
+    async with worker(client):
         await make_workflows(client)
         print("ready", flush=True)
         await stop.wait()

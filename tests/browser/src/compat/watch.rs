@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::mask;
+use crate::trouble::locked;
 
 /// A page is at rest when nothing has happened on the network for this long.
 const REST: Duration = Duration::from_millis(1200);
@@ -110,7 +111,7 @@ impl Watch {
             let (traffic, stirred) = (traffic.clone(), stirred.clone());
             async move {
                 while let Some(event) = events.next().await {
-                    lock(&traffic).take(event);
+                    locked(&traffic).take(event);
                     stirred.notify_one();
                 }
             }
@@ -129,11 +130,11 @@ impl Watch {
         let end = Instant::now() + PATIENCE;
         let mut quiet_at = Instant::now() + REST;
         loop {
-            let under_way = lock(&self.traffic).under_way();
+            let under_way = locked(&self.traffic).under_way();
             if Instant::now() >= end {
                 let what = under_way.join(", ");
                 let complaint = format!("does not come to rest: {what}");
-                lock(&self.traffic).complaints.insert(complaint);
+                locked(&self.traffic).complaints.insert(complaint);
                 return Ok(());
             }
             let until = if under_way.is_empty() {
@@ -149,7 +150,7 @@ impl Watch {
                 let stirred = timeout_at(Instant::now(), self.stirred.notified())
                     .await
                     .is_ok();
-                if !stirred && lock(&self.traffic).under_way().is_empty() {
+                if !stirred && locked(&self.traffic).under_way().is_empty() {
                     return Ok(());
                 }
                 quiet_at = Instant::now() + REST;
@@ -160,7 +161,7 @@ impl Watch {
     /// All that was seen since the last call; bodies can be had only until the page goes elsewhere.
     pub(crate) async fn take(&self) -> Result<Seen> {
         let (requests, complaints) = {
-            let mut traffic = lock(&self.traffic);
+            let mut traffic = locked(&self.traffic);
             (
                 std::mem::take(&mut traffic.requests),
                 std::mem::take(&mut traffic.complaints),
@@ -252,12 +253,6 @@ fn is_long_poll(url: &str) -> bool {
     // The UI names the token in both ways.
     let continues = url.contains("nextPageToken=") || url.contains("next_page_token=");
     url.contains("waitNewEvent=true") && continues
-}
-
-fn lock(traffic: &Mutex<Traffic>) -> std::sync::MutexGuard<'_, Traffic> {
-    traffic
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 async fn listeners(page: &Page) -> Result<Vec<BoxStream<'static, Event>>> {

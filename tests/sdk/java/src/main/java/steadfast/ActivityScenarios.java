@@ -167,7 +167,7 @@ final class ActivityScenarios {
     call.startToClose = seconds(20);
     call.heartbeat = seconds(1);
     WorkflowStub run = s.start(CancelActivity.class, call);
-    CompletionScenarios.pending(s, "a heartbeat", PendingActivityInfo::hasLastHeartbeatTime);
+    s.pending("a heartbeat", PendingActivityInfo::hasLastHeartbeatTime);
     run.signal("cancel");
     equal("last words", s.result(run, String.class), "cancelled");
     List<HistoryEvent> events = s.history(s.id);
@@ -180,7 +180,7 @@ final class ActivityScenarios {
     call.taskQueue = s.taskQueue + "-deserted";
     call.startToClose = seconds(20);
     WorkflowStub run = s.start(CancelActivity.class, call);
-    CompletionScenarios.pending(s, "a scheduled activity", info -> true);
+    s.pending("a scheduled activity", info -> true);
     run.signal("cancel");
     s.finish(run);
     List<HistoryEvent> events = s.history(s.id);

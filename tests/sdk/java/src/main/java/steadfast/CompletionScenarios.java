@@ -15,7 +15,6 @@ import io.temporal.failure.ApplicationFailure;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Predicate;
 import steadfast.Workflows.Call;
 import steadfast.Workflows.CancelActivity;
 import steadfast.Workflows.OneActivity;
@@ -46,24 +45,9 @@ final class CompletionScenarios {
     return call;
   }
 
-  /** Waits until the workflow's only activity is as the scenario wants it. */
-  static PendingActivityInfo pending(
-      Stage s, String what, Predicate<PendingActivityInfo> wanted) throws Exception {
-    PendingActivityInfo[] found = new PendingActivityInfo[1];
-    Check.eventually(
-        what,
-        () -> {
-          var description = s.existing(s.id).describe().getRawDescription();
-          if (description.getPendingActivitiesCount() != 1) return false;
-          found[0] = description.getPendingActivities(0);
-          return wanted.test(found[0]);
-        });
-    return found[0];
-  }
-
   /** Waits for leaveOpen to hand out its token. */
   private static PendingActivityInfo started(Stage s) throws Exception {
-    return pending(s, "a task token in the heartbeat", PendingActivityInfo::hasHeartbeatDetails);
+    return s.pending("a task token in the heartbeat", PendingActivityInfo::hasHeartbeatDetails);
   }
 
   private static byte[] token(PendingActivityInfo info) {
@@ -124,8 +108,7 @@ final class CompletionScenarios {
     WorkflowStub run = s.start(OneActivity.class, open());
     started(s);
     PendingActivityInfo info =
-        pending(
-            s,
+        s.pending(
             "a started activity",
             i -> i.getState() == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED);
     equal("type", info.getActivityType().getName(), "LeaveOpen");
@@ -144,7 +127,7 @@ final class CompletionScenarios {
     call.retryInterval = seconds(3600);
     WorkflowStub run = s.start(OneActivity.class, call);
     PendingActivityInfo info =
-        pending(s, "an activity between attempts", i -> i.getAttempt() == 2);
+        s.pending("an activity between attempts", i -> i.getAttempt() == 2);
     equal("state", info.getState(), PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED);
     equal("last failure", info.getLastFailure().getMessage(), "attempt 1 failed");
     within(

@@ -2,12 +2,14 @@ package steadfast;
 
 import io.temporal.api.enums.v1.WorkflowExecutionStatus;
 import io.temporal.api.history.v1.HistoryEvent;
+import io.temporal.api.workflow.v1.PendingActivityInfo;
 import io.temporal.client.WorkflowClient;
 import io.temporal.client.WorkflowOptions;
 import io.temporal.client.WorkflowStub;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
 /** Where one scenario plays: a client, names of its own, and frequent steps. */
@@ -80,6 +82,21 @@ final class Stage {
 
   List<HistoryEvent> history(String workflowId, String runId) {
     return client.fetchHistory(workflowId, runId).getEvents();
+  }
+
+  /** Waits until the only activity of the scenario's workflow is as wanted. */
+  PendingActivityInfo pending(String what, Predicate<PendingActivityInfo> wanted)
+      throws Exception {
+    PendingActivityInfo[] found = new PendingActivityInfo[1];
+    Check.eventually(
+        what,
+        () -> {
+          var description = existing(id).describe().getRawDescription();
+          if (description.getPendingActivitiesCount() != 1) return false;
+          found[0] = description.getPendingActivities(0);
+          return wanted.test(found[0]);
+        });
+    return found[0];
   }
 
   /** Waits for the end of one run, not of its chain, and returns its last event. */
