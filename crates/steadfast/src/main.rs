@@ -1,5 +1,6 @@
 //! The binary: reads the command line, then wires store, engine and server together.
 
+mod compatibility;
 mod dynamic_config;
 mod logs;
 mod options;

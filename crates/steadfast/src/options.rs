@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use steadfast_engine::Limits;
 use steadfast_visibility::SearchAttributeType;
 use steadfast_web::payload::codec::{Asked, CodecOptions, Endpoint};
 
+use crate::compatibility::Meaningless;
 use crate::dynamic_config::{self, Effect};
 
 /// The UI is this far above the gRPC port where no other one is given.
@@ -15,7 +16,8 @@ const UI_PORT_OFFSET: u16 = 1000;
 
 /// Steadfast: durable execution in one binary.
 #[derive(Parser)]
-#[command(name = "steadfast", version)]
+// Of a flag given twice the last one counts: test environments of SDKs put what their users add behind what they pass.
+#[command(name = "steadfast", version, args_override_self = true)]
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,
@@ -54,14 +56,14 @@ struct StartDevOptions {
     #[arg(long, short = 'f', value_name = "PATH")]
     db_filename: Option<PathBuf>,
     /// Serve no UI.
-    #[arg(long)]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false,
+          hide_default_value = true, value_name = "BOOL", action = ArgAction::Set)]
     headless: bool,
-    /// Accepted for compatibility; there is no HTTP API yet.
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<u16>,
-    /// Accepted for compatibility; no SQLite holds the state.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    sqlite_pragma: Vec<(String, String)>,
+    /// Print the settings to standard error.
+    #[arg(long)]
+    log_config: bool,
+    #[command(flatten)]
+    meaningless: Meaningless,
     #[command(flatten)]
     common: CommonOptions,
 }
@@ -170,6 +172,8 @@ pub(crate) struct Settings {
     pub limits: Limits,
     /// What of the command line means nothing here.
     pub without_effect: Vec<String>,
+    /// Whether these settings are shown to who starts the server.
+    pub printed: bool,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
 }
@@ -187,12 +191,11 @@ impl Options {
             },
             ServerCommand::StartDev(start) => {
                 let mut settings = start.common.into_settings(LogLevel::Warn)?;
-                settings
-                    .without_effect
-                    .extend(start.http_port.map(|_| "--http-port".to_owned()));
+                settings.without_effect.extend(start.meaningless.given);
                 Settings {
                     data_dir: start.db_filename,
                     reachable: true,
+                    printed: start.log_config,
                     ui_port: settings.ui_port.filter(|_| !start.headless),
                     ..settings
                 }
@@ -223,6 +226,7 @@ impl CommonOptions {
         Ok(Settings {
             data_dir: None,
             reachable: false,
+            printed: false,
             ip: self.ip,
             port: self.port,
             ui_ip: self.ui_ip.unwrap_or(self.ip),
@@ -302,7 +306,10 @@ mod tests {
         assert_eq!(settings.limits.history_count_suggest, 50);
         assert_eq!(
             settings.without_effect,
-            ["--dynamic-config-value frontend.enableUpdateWorkflowExecution=true"]
+            [
+                "--dynamic-config-value frontend.enableUpdateWorkflowExecution=true",
+                "--sqlite-pragma"
+            ]
         );
         assert_eq!((settings.port, settings.ui_port), (4321, None));
         assert_eq!(settings.namespaces, ["default", "ns"]);
@@ -314,6 +321,43 @@ mod tests {
                 ("Tags".to_owned(), SearchAttributeType::KeywordList)
             ]
         );
+    }
+
+    #[test]
+    fn every_flag_of_the_reference_is_taken() {
+        let settings = parse(
+            "server start-dev -f data -p 4321 --ip 127.0.0.1 -n a -n b --headless=false --ui-port 4322 --ui-ip ::1 \
+             --http-port 4323 --metrics-port 4324 --log-config --log-level error --log-format json \
+             --search-attribute Size=Int --dynamic-config-value history.enableChasm=true --sqlite-pragma a=b \
+             --sqlite-pragma c=d --ui-asset-path assets --ui-codec-endpoint http://localhost:8081 \
+             --ui-disable-news-fetch --ui-public-path /ui --client-connect-timeout 1s --color never \
+             --command-timeout 1s --config-file x --disable-config-env --disable-config-file --env x --env-file x \
+             --no-json-shorthand-payloads --output json --profile x --time-format iso",
+        )
+        .unwrap();
+        assert!(settings.printed);
+        assert_eq!((settings.port, settings.ui_port), (4321, Some(4322)));
+        assert_eq!(settings.without_effect.len(), 17);
+        assert_eq!(
+            settings.without_effect[..2],
+            [
+                "--dynamic-config-value history.enableChasm=true",
+                "--client-connect-timeout"
+            ]
+        );
+        assert!(parse("server start --http-port 4323").is_err());
+    }
+
+    #[test]
+    fn what_users_add_counts_more_than_what_their_sdk_passes() {
+        let settings = parse(
+            "server start-dev --port 1 --log-level warn --headless --namespace a --port 2 --log-level debug \
+             --headless=false --namespace b",
+        )
+        .unwrap();
+        assert_eq!((settings.port, settings.ui_port), (2, Some(1002)));
+        assert_eq!(settings.log_level, LogLevel::Debug);
+        assert_eq!(settings.namespaces, ["default", "a", "b"]);
     }
 
     #[test]
@@ -351,6 +395,8 @@ mod tests {
     fn wrong_flags_are_refused() {
         for wrong in [
             "server start --headless",
+            "server start-dev --headless=maybe",
+            "server start-dev --http-port",
             "server start-dev --port x",
             "server start-dev --ip nowhere",
             "server start-dev --search-attribute Size",

@@ -35,6 +35,10 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
             "{ip} can be reached from other machines, and nobody is asked who they are: add --insecure if that is meant"
         ));
     }
+    if settings.printed {
+        // Nobody is left to be told if standard error is closed.
+        let _ = writeln!(io::stderr(), "{settings:#?}");
+    }
     logs::start(settings.log_level, settings.log_format);
     for flag in &settings.without_effect {
         tracing::warn!("{flag} has no effect");
