@@ -3,6 +3,8 @@
 //
 //	STEADFAST_ADDRESS=127.0.0.1:7233 STEADFAST_NAMESPACE=default go run .
 //
+// With STEADFAST_BINARY, the SDK starts servers of its own from that binary too.
+//
 // Every scenario prints `ok NAME` or `FAIL NAME: reason`. At the end the
 // histories of all runs go through the SDK's replayer, the strictest reader of
 // histories there is.
@@ -64,6 +66,11 @@ func main() {
 	w := startWorker(c, name)
 	for _, g := range groups {
 		for _, s := range g.scenarios {
+			tally.begin(c, name, s)
+		}
+	}
+	if os.Getenv("STEADFAST_BINARY") != "" {
+		for _, s := range devServerScenarios {
 			tally.begin(c, name, s)
 		}
 	}

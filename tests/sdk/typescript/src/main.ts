@@ -4,6 +4,8 @@
  *
  *     STEADFAST_ADDRESS=127.0.0.1:7233 STEADFAST_NAMESPACE=default npm start
  *
+ * With STEADFAST_BINARY, the SDK starts servers of its own from that binary too.
+ *
  * Every scenario prints `ok NAME` or `FAIL NAME: reason`. At the end the
  * histories of all runs go through the SDK's replayer, the strictest reader of
  * histories there is.
@@ -15,6 +17,7 @@ import { type Scenario, Theater } from './scenario';
 import { activityScenarios } from './scenarios/activities';
 import { childScenarios } from './scenarios/children';
 import { completionScenarios } from './scenarios/completions';
+import { devServerScenarios } from './scenarios/devserver';
 import { cachelessScenarios, historyScenarios, replayEverything } from './scenarios/histories';
 import { identityScenarios } from './scenarios/identity';
 import { messageScenarios } from './scenarios/messages';
@@ -36,6 +39,7 @@ const scenarios: Scenario = {
   ...identityScenarios,
   ...visibilityScenarios,
   ...historyScenarios,
+  ...(process.env.STEADFAST_BINARY ? devServerScenarios : {}),
 };
 
 // Failures are what these scenarios are made of; reports of them would bury the

@@ -18,7 +18,9 @@ import java.util.stream.Stream;
  * STEADFAST_ADDRESS=127.0.0.1:7233 STEADFAST_NAMESPACE=default mvn -q -B compile exec:java
  * </pre>
  *
- * Every scenario prints {@code ok NAME} or {@code FAIL NAME: reason}. At the end the histories of
+ * With STEADFAST_BINARY, the SDK starts servers of its own from that binary too.
+ *
+ * <p>Every scenario prints {@code ok NAME} or {@code FAIL NAME: reason}. At the end the histories of
  * all runs go through the SDK's replayer, the strictest reader of histories there is.
  */
 public final class Main {
@@ -57,7 +59,8 @@ public final class Main {
                 RunScenarios.ALL,
                 IdentityScenarios.ALL,
                 VisibilityScenarios.ALL,
-                HistoryScenarios.ALL)
+                HistoryScenarios.ALL,
+                DevServerScenarios.ALL)
             .flatMap(List::stream)
             .toList();
     theater.begin(scenarios, name);

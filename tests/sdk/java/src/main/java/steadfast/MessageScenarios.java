@@ -37,11 +37,11 @@ final class MessageScenarios {
           new Scenario("query that fails", MessageScenarios::queryFails),
           new Scenario("query rejected by status", MessageScenarios::queryRejected));
 
-  private static void numbers(Stage s, WorkflowStub run, int... want) throws Exception {
+  static void numbers(Stage s, WorkflowStub run, int... want) throws Exception {
     equal("numbers", Arrays.toString(s.result(run, int[].class)), Arrays.toString(want));
   }
 
-  private static String ask(WorkflowStub run, int least) {
+  static String ask(WorkflowStub run, int least) {
     return Arrays.toString(run.query("soFar", int[].class, least));
   }
 
