@@ -7,6 +7,7 @@ use std::time::Duration;
 use steadfast_core::limits::Limits;
 use steadfast_store::{Store, StoreError};
 use steadfast_visibility::VisibilityStore;
+use tokio::sync::watch;
 
 use crate::Namespaces;
 use crate::api::DirectQueries;
@@ -137,11 +138,16 @@ impl Engine {
             pollers,
             deliveries: self.node.deliveries.len(),
             projections: self.node.projector.waiting(),
-            projected: self.node.projector.applied.load(Relaxed),
+            projected: *self.node.projector.applied.borrow(),
             shards: usize::from(crate::node::SHARDS),
             cached_runs,
             cached_bytes,
         }
+    }
+
+    /// How many visibility records were written so far: a change of it says that lists and counts may have changed.
+    pub fn projected(&self) -> watch::Receiver<u64> {
+        self.node.projector.applied.subscribe()
     }
 
     /// The visibility store, for lists and counts.

@@ -2,13 +2,14 @@
 //! changed meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use steadfast_core::execution::RunKey;
 use steadfast_store::Table;
 use steadfast_visibility::{Change, VisibilityStore};
+use tokio::sync::watch;
 
 use crate::node::Node;
 
@@ -40,7 +41,8 @@ pub(crate) struct Projector {
     arrived: Condvar,
     stopping: AtomicBool,
     overflowed: AtomicBool,
-    pub(crate) applied: AtomicU64,
+    /// Records written so far; whoever lists them may wait for a change of it.
+    pub(crate) applied: watch::Sender<u64>,
 }
 
 impl Projector {
@@ -51,7 +53,7 @@ impl Projector {
             arrived: Condvar::new(),
             stopping: AtomicBool::new(false),
             overflowed: AtomicBool::new(false),
-            applied: AtomicU64::new(0),
+            applied: watch::Sender::new(0),
         }
     }
 
@@ -125,7 +127,8 @@ impl Projector {
             self.push(taken);
             return Err(error.to_string());
         }
-        self.applied.fetch_add(done.len() as u64, Ordering::Relaxed);
+        self.applied
+            .send_modify(|applied| *applied += done.len() as u64);
         node.projected(&done);
         Ok(true)
     }
@@ -147,13 +150,13 @@ impl Projector {
             if !self.stopping.load(Ordering::Acquire) && self.waiting() > 0 {
                 std::thread::sleep(gather);
             }
-            let applied = self.applied.load(Ordering::Relaxed);
+            let applied = *self.applied.borrow();
             while let Some(more) = self.attempt(node) {
                 if !more {
                     break;
                 }
             }
-            let written = self.applied.load(Ordering::Relaxed) - applied;
+            let written = *self.applied.borrow() - applied;
             gather = if written < BUSY { GATHER } else { GATHER_BUSY };
         }
         let _ = self.attempt(node);

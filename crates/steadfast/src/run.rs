@@ -14,6 +14,7 @@ use steadfast_store::{MemoryStore, Store};
 use steadfast_store_local::LocalStore;
 use steadfast_visibility::VisibilityStore;
 use steadfast_visibility_sqlite::SqliteVisibility;
+use steadfast_web::Listed;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -52,7 +53,7 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         let parts = build(&settings)?;
         let stop = stop_signal().map_err(said("signals cannot be received"))?;
         let listeners = ports
-            .listen(&settings)
+            .listen(&settings, parts.engine.projected())
             .map_err(said("the ports cannot be used"))?;
         ports.announce(&settings);
         let engine = parts.engine.clone();
@@ -148,7 +149,7 @@ impl Ports {
     }
 
     /// The same ports for the runtime, which must be entered.
-    fn listen(&self, settings: &Settings) -> io::Result<Listeners> {
+    fn listen(&self, settings: &Settings, listed: Listed) -> io::Result<Listeners> {
         let listen = |port: &TcpListener| {
             port.set_nonblocking(true)?;
             tokio::net::TcpListener::from_std(port.try_clone()?)
@@ -158,7 +159,7 @@ impl Ports {
             ui: match &self.ui {
                 Some(port) => Some(Ui {
                     listener: listen(port)?,
-                    pages: self.pages(settings),
+                    pages: self.pages(settings, listed),
                 }),
                 None => None,
             },
@@ -167,14 +168,14 @@ impl Ports {
     }
 
     /// The web UI.
-    fn pages(&self, settings: &Settings) -> Pages {
+    fn pages(&self, settings: &Settings, listed: Listed) -> Pages {
         let options = steadfast_web::Options {
             base_path: settings.ui_public_path.clone(),
             codec: settings.ui_codec.clone(),
             grpc_address: at(&self.grpc),
             version: STEADFAST_VERSION.to_owned(),
         };
-        Box::new(|door| steadfast_web::router(door, options))
+        Box::new(|door| steadfast_web::router(door, listed, options))
     }
 
     /// Says where the server is.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::backend::{Backend, Door};
 use crate::history::index::Indexes;
+use crate::history::news::Polls;
 use crate::link::Links;
 use crate::live::Streams;
 use crate::payload::codec::{Codec, CodecOptions};
@@ -21,6 +24,9 @@ pub struct Options {
     pub codec: CodecOptions,
 }
 
+/// Changes whenever lists may say something else: how often says nothing, nor does it say of what.
+pub type Listed = watch::Receiver<u64>;
+
 /// What all requests share.
 #[derive(Clone)]
 pub struct App {
@@ -28,12 +34,14 @@ pub struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) links: Links,
     pub(crate) streams: Streams,
+    pub(crate) listed: Listed,
+    pub(crate) polls: Polls,
     pub(crate) indexes: Indexes,
     pub(crate) codec: Option<Arc<Codec>>,
 }
 
 impl App {
-    pub(crate) fn new(door: Door, options: Options) -> Self {
+    pub(crate) fn new(door: Door, listed: Listed, options: Options) -> Self {
         let codec = Codec::new(&options.codec).map_err(|error| {
             tracing::error!(%error, "payloads stay encoded");
         });
@@ -44,6 +52,8 @@ impl App {
             links: Links::new(&options.base_path),
             options: Arc::new(options),
             streams: Streams::default(),
+            listed,
+            polls: Polls::default(),
         }
     }
 }

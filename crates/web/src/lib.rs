@@ -17,14 +17,16 @@
 //!   has checked where the request comes from. It answers with [`form::see`], a 303 to the page to see next.
 //! * What changes while a page is looked at stands in an element with an `id`, rendered by a template of its own (a
 //!   *fragment*). The page names its stream, `shell.live = Some(url)`, and that URL's handler answers with
-//!   [`live::stream`], which renders the fragments anew and sends those that changed; `script/live.js` patches them in.
+//!   [`live::stream`], which renders the fragments anew when a hint says so and sends those that changed;
+//!   `script/10-live.js` patches them in.
 //! * Style and script: `assets/style/*.css` and `assets/script/*.js` are joined in the order of their names into one
 //!   file each. A script file is wrapped in a block of its own. No inline style, no inline script, no `on…` attribute:
 //!   the policy of `front` forbids them.
 //!
 //! # What is absent, by design
-//! No access to engine, store or visibility: all goes through the gRPC services with the caller's rights. No state but
-//! that of open streams.
+//! No access to engine, store or visibility: all goes through the gRPC services with the caller's rights. From the
+//! server itself comes one number that changes when lists do; it says when to ask, not what. No state but that of open
+//! streams.
 
 mod app;
 pub mod asset;
@@ -57,12 +59,12 @@ mod workflows;
 
 use axum::Router;
 
-pub use app::{App, Options};
+pub use app::{App, Listed, Options};
 pub use backend::Door;
 
-/// All pages, for a server that is spoken to through `door`.
-pub fn router(door: Door, options: Options) -> Router {
-    let app = App::new(door, options);
+/// All pages, for a server that is spoken to through `door`, and whose lists say when to look at them again.
+pub fn router(door: Door, listed: Listed, options: Options) -> Router {
+    let app = App::new(door, listed, options);
     let pages = Router::new()
         .merge(asset::routes())
         .merge(home::routes())

@@ -1,19 +1,26 @@
 //! What changes while a page is looked at: fragments of the page over one event stream.
 //!
-//! A stream renders the fragments of its page anew at an interval and sends those that changed. All viewers of the
-//! same page with the same rights share one such task, however many they are. Fragments are states, not changes: a
-//! viewer who was away gets the newest ones and has missed nothing.
+//! A stream renders the fragments of its page anew when something tells that they may have changed, and else at long
+//! intervals, and sends those that changed. All viewers of the same page with the same rights share one such task,
+//! however many they are. Fragments are states, not changes: a viewer who was away gets the newest ones and has missed
+//! nothing.
+//!
+//! What tells are [`Hints`]. A hint says when to look, never what there is to see: what is shown comes from the
+//! services, with the rights of who looks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 use xxhash_rust::xxh3::xxh3_64;
@@ -30,8 +37,6 @@ const VIEWERS_MAX: usize = 10_000;
 const REST: u32 = 10;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// So often fragments are rendered, unless a page says otherwise.
-pub const INTERVAL: Duration = Duration::from_millis(200);
 
 /// A part of a page that changes: an element with this id, and all of its HTML.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +60,34 @@ impl Fragment {
     }
 }
 
-/// The fragments of a page at one time, each with a number made of its content.
-type State = Arc<Vec<(u64, Fragment)>>;
+/// How often the fragments of a page are rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// At least so long after the last time, however much there is to tell.
+    pub least: Duration,
+    /// At most so long after it, for what nothing tells of; sooner where something has just changed.
+    pub most: Duration,
+}
+
+/// Tells when a page may have changed.
+pub type Hints = Pin<Box<dyn Stream<Item = ()> + Send>>;
+
+/// Tells when lists and counts may have changed.
+pub fn lists(visit: &Visit) -> Hints {
+    let listed = WatchStream::from_changes(visit.app.listed.clone());
+    Box::pin(listed.map(drop))
+}
+
+/// A fragment as it is sent, with a number made of its content.
+#[derive(Debug)]
+struct Message {
+    id: String,
+    number: u64,
+    text: Bytes,
+}
+
+/// The fragments of a page at one time.
+type State = Arc<Vec<Message>>;
 
 /// The open streams of the server.
 #[derive(Clone, Default)]
@@ -64,43 +95,90 @@ pub struct Streams {
     pages: Arc<Mutex<HashMap<Vec<u8>, watch::Sender<State>>>>,
 }
 
-/// The stream of a page: `render` makes its fragments and is called every `interval` while anybody looks at it. Two
-/// visits with the same path, parameters and rights are taken for the same page, so a fragment holds no form: the token
-/// in it would be another visitor's.
+/// The stream of a page: `render` makes its fragments, at this pace, while anybody looks at it. Two visits with the same
+/// path, parameters and rights are taken for the same page, so a fragment holds no form: the token in it would be
+/// another visitor's.
 ///
 /// # Errors
 /// There are too many streams.
-pub fn stream<R, F>(visit: &Visit, interval: Duration, render: R) -> Result<Response, PageError>
+pub fn stream<R, F>(
+    visit: &Visit,
+    pace: Pace,
+    hints: Hints,
+    render: R,
+) -> Result<Response, PageError>
 where
     R: Fn(Visit) -> F + Send + 'static,
     F: Future<Output = Result<Vec<Fragment>, PageError>> + Send,
 {
-    let states = visit.app.streams.subscribe(visit, interval, render)?;
-    let mut sent: HashMap<String, u64> = HashMap::new();
-    let events = WatchStream::new(states).flat_map(move |state| {
-        let mut events = Vec::new();
-        for (number, fragment) in state.iter() {
-            if sent.insert(fragment.id.clone(), *number) != Some(*number) {
-                let text = format!("{}\n{}", fragment.id, fragment.html);
-                events.push(Ok::<_, Infallible>(
-                    Event::default().event("patch").data(text),
-                ));
+    let states = visit.app.streams.subscribe(visit, pace, hints, render)?;
+    // Says which script the server has now: after an upgrade the page is out of date.
+    let hello = event("hello", asset::script_name());
+    let viewer = Viewer {
+        states,
+        sent: HashMap::new(),
+        news: VecDeque::new(),
+    };
+    let events = futures_util::stream::unfold(viewer, |mut viewer| async move {
+        let text = viewer.next().await?;
+        Some((text, viewer))
+    });
+    let events = futures_util::stream::iter([hello]).chain(events);
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    let body = Body::from_stream(events.map(Ok::<_, Infallible>));
+    Ok((headers, body).into_response())
+}
+
+/// An event in the form of event streams.
+fn event(name: &str, data: &str) -> Bytes {
+    let mut text = format!("event: {name}\n");
+    for line in data.split(['\n', '\r']) {
+        text.push_str("data: ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push('\n');
+    text.into()
+}
+
+/// Who looks at a page.
+struct Viewer {
+    states: watch::Receiver<State>,
+    /// The numbers of what was sent.
+    sent: HashMap<String, u64>,
+    /// What is to be sent next. Shared, not copied: there may be thousands of viewers.
+    news: VecDeque<Bytes>,
+}
+
+impl Viewer {
+    /// What to send next; none if the page is no longer followed.
+    async fn next(&mut self) -> Option<Bytes> {
+        while self.news.is_empty() {
+            match tokio::time::timeout(HEARTBEAT, self.states.changed()).await {
+                Err(_) => return Some(Bytes::from_static(b":alive\n\n")),
+                Ok(changed) => changed.ok()?,
+            }
+            let state = Arc::clone(&self.states.borrow_and_update());
+            for message in state.iter() {
+                if self.sent.get(&message.id) != Some(&message.number) {
+                    self.sent.insert(message.id.clone(), message.number);
+                    self.news.push_back(message.text.clone());
+                }
             }
         }
-        futures_util::stream::iter(events)
-    });
-    // Says which script the server has now: after an upgrade the page is out of date.
-    let hello = Event::default().event("hello").data(asset::script_name());
-    let events = futures_util::stream::iter([Ok(hello)]).chain(events);
-    let alive = KeepAlive::new().interval(HEARTBEAT).text("alive");
-    Ok(Sse::new(events).keep_alive(alive).into_response())
+        self.news.pop_front()
+    }
 }
 
 impl Streams {
     fn subscribe<R, F>(
         &self,
         visit: &Visit,
-        interval: Duration,
+        pace: Pace,
+        hints: Hints,
         render: R,
     ) -> Result<watch::Receiver<State>, PageError>
     where
@@ -121,24 +199,39 @@ impl Streams {
             ));
         }
         if let Some(page) = pages.get(&key) {
-            return Ok(page.subscribe());
+            let mut joined = page.subscribe();
+            // What is there already is news to who joins.
+            joined.mark_changed();
+            return Ok(joined);
         }
         let (sender, receiver) = watch::channel(State::default());
         pages.insert(key.clone(), sender.clone());
         let streams = self.clone();
         let visit = visit.clone();
         tokio::spawn(async move {
+            // Where nothing tells any more, time does.
+            let mut hints = hints.chain(futures_util::stream::pending());
+            let mut rest = pace.least;
             loop {
                 let mut visit = visit.clone();
                 visit.clock = visit.clock.again();
-                // A page that fails now is looked at again: the connection itself is good.
                 let began = Instant::now();
-                if let Ok(fragments) = render(visit).await {
-                    publish(&sender, fragments);
-                }
+                // A page that fails now is looked at again: the connection itself is good.
+                let changed = match render(visit).await {
+                    Ok(fragments) => publish(&sender, fragments),
+                    Err(_) => false,
+                };
                 // What is dear is done seldom.
-                let pause = interval.max(began.elapsed() * REST);
+                let pause = pace.least.max(began.elapsed() * REST);
+                // One change is often followed by others that nothing tells of.
+                rest = if changed { pause } else { rest * 2 };
+                rest = rest.min(pace.most).max(pause);
                 tokio::time::sleep(pause).await;
+                tokio::select! {
+                    _ = hints.next() => {}
+                    () = tokio::time::sleep(rest - pause) => {}
+                    () = sender.closed() => {}
+                }
                 if streams.end(&key, &sender) {
                     return;
                 }
@@ -158,21 +251,27 @@ impl Streams {
     }
 }
 
-fn publish(sender: &watch::Sender<State>, fragments: Vec<Fragment>) {
-    let state: Vec<_> = fragments
-        .into_iter()
-        .map(|fragment| (xxh3_64(timeless(&fragment.html).as_bytes()), fragment))
-        .collect();
+/// Shows new fragments to all viewers if they differ from the last ones; true if they do.
+fn publish(sender: &watch::Sender<State>, fragments: Vec<Fragment>) -> bool {
+    let number = |fragment: &Fragment| xxh3_64(timeless(&fragment.html).as_bytes());
+    let numbers: Vec<u64> = fragments.iter().map(number).collect();
     sender.send_if_modified(|old| {
-        let numbers = |state: &[(u64, Fragment)]| -> Vec<u64> {
-            state.iter().map(|(number, _)| *number).collect()
-        };
-        let changed = numbers(old) != numbers(&state);
-        if changed {
-            *old = Arc::new(state);
+        if old
+            .iter()
+            .map(|message| message.number)
+            .eq(numbers.iter().copied())
+        {
+            return false;
         }
-        changed
-    });
+        let messages = fragments.into_iter().zip(&numbers);
+        let messages = messages.map(|(fragment, number)| Message {
+            text: event("patch", &format!("{}\n{}", fragment.id, fragment.html)),
+            id: fragment.id,
+            number: *number,
+        });
+        *old = Arc::new(messages.collect());
+        true
+    })
 }
 
 /// Without what stands in `<time>` elements: "3 s ago" is no news, and the script keeps it true.

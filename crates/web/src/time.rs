@@ -26,8 +26,10 @@ pub struct Moment {
     pub absolute: String,
     /// How long ago, or in how long.
     pub relative: String,
-    /// How long since then, as a duration.
+    /// How long since then, in whole seconds from the first one on.
     pub elapsed: String,
+    /// How long until then, likewise.
+    pub remaining: String,
 }
 
 /// A moment as an element of a page. The script keeps the relative forms true.
@@ -70,6 +72,16 @@ impl Moment {
             title: &self.absolute,
             form: "for",
             text: &self.elapsed,
+        }
+    }
+
+    /// How long it is until then.
+    pub fn left(&self) -> Mark<'_> {
+        Mark {
+            moment: self,
+            title: &self.absolute,
+            form: "left",
+            text: &self.remaining,
         }
     }
 }
@@ -133,7 +145,8 @@ impl Clock {
             exact: time.to_string(),
             absolute: local.strftime("%Y-%m-%d %H:%M:%S%.3f %Z").to_string(),
             relative,
-            elapsed: duration(ago.max(0)),
+            elapsed: duration(whole(ago.max(0))),
+            remaining: duration(whole((-ago).max(0))),
         })
     }
 
@@ -183,6 +196,14 @@ pub fn duration(nanos: i128) -> String {
         MINUTE..HOUR => two(MINUTE, "m", SECOND, "s"),
         HOUR..DAY => two(HOUR, "h", MINUTE, "m"),
         _ => two(DAY, "d", HOUR, "h"),
+    }
+}
+
+/// Without parts of seconds, where there are whole ones.
+fn whole(nanos: i128) -> i128 {
+    match nanos {
+        ..SECOND => nanos,
+        _ => nanos / SECOND * SECOND,
     }
 }
 

@@ -20,7 +20,7 @@ function refresh() {
   if (document.hidden) return;
   for (const time of document.querySelectorAll("time[data-form]")) {
     const ago = (Date.now() - Date.parse(time.dateTime)) / 1000;
-    let text = exact(Math.max(ago, 0));
+    let text = exact(Math.max(time.dataset.form === "left" ? -ago : ago, 0));
     if (time.dataset.form === "ago") {
       text = Math.abs(ago) < 1 ? "now" : ago > 0 ? `${coarse(ago)} ago` : `in ${coarse(-ago)}`;
     }

@@ -88,6 +88,12 @@ impl Index {
         groups + self.grouping.group_of.len() * 24 + self.pages.len() * 200
     }
 
+    /// The last page of the server.
+    pub(super) fn last_page(&self) -> Bytes {
+        let last = self.pages.last();
+        last.map_or_else(Bytes::new, |(_, token)| token.clone())
+    }
+
     /// The page of the server that holds an event.
     fn page_of(&self, event_id: i64) -> Bytes {
         let at = self.pages.partition_point(|(first, _)| *first <= event_id);
@@ -121,6 +127,25 @@ pub async fn read_page(
     run: &RunName,
     token: Bytes,
 ) -> Result<(Vec<HistoryEvent>, Bytes), PageError> {
+    read(backend, run, token, false).await
+}
+
+/// The same, but for a run that goes on: waits a while for events if there are none yet, and there is always a next
+/// page.
+pub(super) async fn await_page(
+    backend: &Backend,
+    run: &RunName,
+    token: Bytes,
+) -> Result<(Vec<HistoryEvent>, Bytes), PageError> {
+    read(backend, run, token, true).await
+}
+
+async fn read(
+    backend: &Backend,
+    run: &RunName,
+    token: Bytes,
+    wait_new_event: bool,
+) -> Result<(Vec<HistoryEvent>, Bytes), PageError> {
     let request = GetWorkflowExecutionHistoryRequest {
         namespace: run.namespace.clone(),
         execution: Some(WorkflowExecution {
@@ -129,6 +154,7 @@ pub async fn read_page(
         }),
         maximum_page_size: PAGE_SIZE,
         next_page_token: token,
+        wait_new_event,
         ..Default::default()
     };
     let answer = backend
@@ -168,11 +194,7 @@ impl Indexes {
         // Two who look at the same run read it once.
         let mut index = slot.lock().await;
         let mut newer = Arc::clone(&index);
-        let begin = newer
-            .pages
-            .last()
-            .map_or_else(Bytes::new, |(_, token)| token.clone());
-        let mut token = begin;
+        let mut token = newer.last_page();
         loop {
             let (events, next) = read_page(backend, run, token.clone()).await?;
             let known = newer.last_event();
@@ -189,6 +211,13 @@ impl Indexes {
             self.weigh(run, index.weight());
         }
         Ok(Arc::clone(&index))
+    }
+
+    /// The index of a run, as far as it is known already.
+    pub(super) async fn known(&self, run: &RunName) -> Arc<Index> {
+        let slot = self.slot(run);
+        let index = slot.lock().await;
+        Arc::clone(&index)
     }
 
     /// The events from `from` to `to`, both included.

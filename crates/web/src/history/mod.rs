@@ -1,5 +1,5 @@
 //! The history of a run: its events in words (`attributes`), in groups (`group`, `grouping`), and in windows, none of
-//! which needs the whole of it (`index`).
+//! which needs the whole of it (`index`); when there is more of it (`news`).
 
 pub mod attributes;
 pub mod brief;
@@ -10,4 +10,5 @@ mod grouping_tests;
 pub mod index;
 pub mod json;
 pub mod moment;
+pub mod news;
 pub mod search;

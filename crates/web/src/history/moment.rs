@@ -31,8 +31,3 @@ pub fn span_words(ms: i64) -> String {
         _ => time::duration(i128::from(ms) * 1_000_000),
     }
 }
-
-/// A span in words that change once a second at most.
-pub fn whole_words(ms: i64) -> String {
-    span_words(if ms < 1000 { ms } else { ms / 1000 * 1000 })
-}

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::failure::PageError;
 use crate::failures::gather;
 use crate::link::Links;
-use crate::live::{Fragment, stream};
+use crate::live::{self, Fragment, Pace, stream};
 use crate::queues::survey;
 use crate::shell::{Section, Shell};
 use crate::status::{self, Shown};
@@ -24,7 +24,11 @@ use crate::workflows::counts::{by_status, grouped};
 use crate::workflows::query::{Query, quoted};
 use problems::Problem;
 
-const INTERVAL: Duration = Duration::from_secs(3);
+/// Nothing tells of pollers and stuck workflow tasks.
+const PACE: Pace = Pace {
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(3),
+};
 const ELEMENT: &str = "overview";
 const DAY_S: i64 = 24 * 3600;
 
@@ -75,7 +79,7 @@ async fn show(visit: Visit, Path(namespace): Path<String>) -> Result<Response, P
 }
 
 async fn follow(visit: Visit, Path(namespace): Path<String>) -> Result<Response, PageError> {
-    stream(&visit, INTERVAL, move |visit| {
+    stream(&visit, PACE, live::lists(&visit), move |visit| {
         let namespace = namespace.clone();
         async move {
             let now = now(&visit, &namespace).await?;

@@ -10,11 +10,15 @@ use axum::response::Response;
 use super::survey::{self, QUEUES_MAX, Queue};
 use crate::failure::PageError;
 use crate::link::Links;
-use crate::live::{Fragment, stream};
+use crate::live::{self, Fragment, Pace, stream};
 use crate::shell::{Section, Shell};
 use crate::visit::{Visit, page};
 
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Nothing tells of pollers and backlogs.
+const PACE: Pace = Pace {
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(2),
+};
 const ELEMENT: &str = "queues";
 
 #[derive(Template)]
@@ -59,7 +63,7 @@ pub(super) async fn follow(
     visit: Visit,
     Path(namespace): Path<String>,
 ) -> Result<Response, PageError> {
-    stream(&visit, INTERVAL, move |visit| {
+    stream(&visit, PACE, live::lists(&visit), move |visit| {
         let namespace = namespace.clone();
         async move {
             let table = table(&visit, &namespace).await?;

@@ -10,14 +10,18 @@ use axum::response::Response;
 use super::survey::{self, Side, TYPES};
 use crate::failure::PageError;
 use crate::link::Links;
-use crate::live::{Fragment, stream};
+use crate::live::{self, Fragment, Pace, stream};
 use crate::shell::{Section, Shell};
 use crate::time::Moment;
 use crate::visit::{Visit, page};
 use crate::workflows::counts;
 use crate::workflows::query::quoted;
 
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Nothing tells of pollers and backlogs.
+const PACE: Pace = Pace {
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(2),
+};
 const ELEMENT: &str = "queue";
 
 #[derive(Template)]
@@ -94,7 +98,7 @@ pub(super) async fn follow(
     visit: Visit,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
-    stream(&visit, INTERVAL, move |visit| {
+    stream(&visit, PACE, live::lists(&visit), move |visit| {
         let (namespace, name) = (namespace.clone(), name.clone());
         async move {
             let detail = detail(&visit, &namespace, &name).await?;

@@ -47,6 +47,8 @@ struct Step {
     failure: String,
     at: Option<Moment>,
     took: String,
+    /// It has not ended.
+    goes_on: bool,
     events: Vec<(i64, String)>,
     child: Option<String>,
 }
@@ -434,10 +436,10 @@ fn step(visit: &Visit, loaded: &Loaded, head: &Head, group: &Group) -> Step {
         failure: group.failure.clone(),
         at: visit.clock.moment(Some(&timestamp(group.opened))),
         took: match (group.is_point(), group.state) {
-            (true, _) => String::new(),
-            (false, State::Open) => format!("since {}", span_words(group.span(loaded.now))),
+            (true, _) | (_, State::Open) => String::new(),
             _ => span_words(group.span(loaded.now)),
         },
+        goes_on: !group.is_point() && group.state == State::Open,
         events: group
             .events
             .iter()

@@ -5,6 +5,7 @@ use steadfast_protocol::enums::WorkflowExecutionStatus as Status;
 use uuid::Uuid;
 
 use super::load::Loaded;
+use super::text::{Shown, Text};
 use super::waiting::{self, Situation};
 use crate::failure::PageError;
 use crate::history::index::RunName;
@@ -12,7 +13,7 @@ use crate::link::Links;
 use crate::live::Fragment;
 use crate::payload::size;
 use crate::shell::{Section, Shell};
-use crate::status::{self, Shown};
+use crate::status;
 use crate::time::{self, Moment};
 use crate::visit::Visit;
 
@@ -31,7 +32,7 @@ const TABS: [(&str, &str, &str); 8] = [
 /// A sentence about the run.
 pub(super) struct Sentence {
     pub(super) class: &'static str,
-    pub(super) text: String,
+    pub(super) text: Shown,
     pub(super) advice: String,
     pub(super) link: String,
     pub(super) link_text: &'static str,
@@ -56,7 +57,7 @@ pub(super) struct Tab {
 pub(super) struct Head {
     links: Links,
     pub(super) name: RunName,
-    pub(super) status: Shown,
+    pub(super) status: status::Shown,
     pub(super) workflow_type: String,
     pub(super) task_queue: String,
     pub(super) started: Option<Moment>,
@@ -152,8 +153,8 @@ impl Head {
         };
         head.add_facts(loaded);
         head.add_relatives(loaded, &extended.reset_run_id);
-        head.add_reasons(loaded);
-        head.add_outcome(loaded);
+        head.add_reasons(visit, loaded);
+        head.add_outcome(visit, loaded);
         head.add_tabs(loaded, page);
         head
     }
@@ -277,7 +278,7 @@ impl Head {
         });
     }
 
-    fn add_reasons(&mut self, loaded: &Loaded) {
+    fn add_reasons(&mut self, visit: &Visit, loaded: &Loaded) {
         let reasons = waiting::reasons(&Situation {
             description: &loaded.description,
             groups: loaded.index.groups(),
@@ -289,7 +290,7 @@ impl Head {
             .into_iter()
             .map(|reason| Sentence {
                 class: reason.tone.class(),
-                text: reason.text,
+                text: reason.text.shown(&visit.clock),
                 advice: reason.advice,
                 link: match reason.event {
                     0 => String::new(),
@@ -300,7 +301,7 @@ impl Head {
             .collect();
     }
 
-    fn add_outcome(&mut self, loaded: &Loaded) {
+    fn add_outcome(&mut self, visit: &Visit, loaded: &Loaded) {
         let Some(run) = loaded.index.groups().first() else {
             return;
         };
@@ -334,7 +335,7 @@ impl Head {
         };
         self.outcome = Some(Sentence {
             class,
-            text,
+            text: Text::from(text).shown(&visit.clock),
             advice: String::new(),
             link,
             link_text,

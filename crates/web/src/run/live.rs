@@ -9,15 +9,20 @@ use super::head::{self, Head};
 use super::load::load;
 use super::{RunPath, events, named, pending, summary, timeline};
 use crate::failure::PageError;
-use crate::live;
+use crate::history::news;
+use crate::live::{self, Pace};
 use crate::visit::Visit;
 
-/// A change is to be seen within a quarter of a second.
-const INTERVAL: Duration = Duration::from_millis(200);
+/// New events tell of themselves; attempts, heartbeats and pollers do not.
+const PACE: Pace = Pace {
+    least: Duration::from_millis(100),
+    most: Duration::from_secs(1),
+};
 
 pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let run = named(path);
-    live::stream(&visit, INTERVAL, move |visit| {
+    let hints = news::of(&visit, run.clone());
+    live::stream(&visit, PACE, hints, move |visit| {
         let run = run.clone();
         async move {
             let page = visit.params.text("page").to_owned();

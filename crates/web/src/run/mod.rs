@@ -15,6 +15,7 @@ mod relationships;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod text;
 mod timeline;
 mod waiting;
 

@@ -19,6 +19,10 @@ use crate::timeline::{Level, Timeline, View, layout};
 use crate::visit::{Visit, page};
 
 const WIDTH: i64 = 1200;
+/// The drawing of an open run moves on this often while its length doubles ...
+const STEPS: i64 = 64;
+/// ... but no sooner than after this.
+const STEP_MIN_MS: i64 = 1000;
 
 struct Step {
     title: String,
@@ -74,17 +78,18 @@ impl Drawing {
             groups.retain(|group| group.kind == Kind::Workflow || key(group) == only);
         }
         let window = params.number("from").zip(params.number("to"));
+        let now = steady(&groups, loaded.now);
         let timeline = layout(
             &groups,
             View {
                 window,
                 width: WIDTH,
-                now: loaded.now,
+                now,
                 shrink: params.text("idle") != "whole",
             },
         );
         let steps = match timeline.level {
-            Level::Rows => list(&timeline, &groups, head, loaded.now, &visit.clock),
+            Level::Rows => list(&timeline, &groups, head, now, &visit.clock),
             _ => Vec::new(),
         };
         Self {
@@ -168,6 +173,19 @@ impl Drawing {
     }
 }
 
+/// The present of the drawing of a run that goes on. It moves on by steps that can be seen, so that a drawing in which
+/// nothing happens is not sent again and again.
+fn steady(groups: &[Group], now: i64) -> i64 {
+    let begin = groups.first().map_or(now, |run| run.opened);
+    let times = |group: &Group| [Some(group.opened), group.started, group.closed];
+    let last = groups.iter().flat_map(times).flatten().max();
+    let step = ((now - begin) / STEPS).max(STEP_MIN_MS).unsigned_abs();
+    let step = i64::try_from(step.next_power_of_two()).unwrap_or(STEP_MIN_MS);
+    let steady = begin + (now - begin) / step * step;
+    // Nothing that has happened is still to come.
+    steady.max(last.unwrap_or(steady)).min(now)
+}
+
 fn key(group: &Group) -> String {
     match group.kind {
         Kind::Timer => Kind::Timer.word().to_owned(),
@@ -198,4 +216,43 @@ fn list(timeline: &Timeline, groups: &[Group], head: &Head, now: i64, clock: &Cl
         })
     });
     steps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_present_of_a_drawing_moves_on_in_steps_and_never_behind_what_happened() {
+        let run = Group {
+            kind: Kind::Workflow,
+            name: "W".to_owned(),
+            id: String::new(),
+            summary: String::new(),
+            state: State::Open,
+            events: vec![1],
+            opened: 5_000,
+            started: None,
+            closed: None,
+            attempt: 1,
+            failure: String::new(),
+            run: None,
+            due: None,
+        };
+        let at = |now| steady(std::slice::from_ref(&run), now);
+        assert_eq!(at(5_000), 5_000);
+        assert_eq!((at(6_000), at(6_023), at(6_024)), (5_000, 5_000, 6_024));
+        let hour = 3_600_000;
+        let different: std::collections::BTreeSet<_> = (0..hour / 1000)
+            .map(|second| at(5_000 + hour + second * 1000))
+            .collect();
+        assert!(different.len() <= 64, "{}", different.len());
+        let step = Group {
+            kind: Kind::Activity,
+            opened: 5_500,
+            closed: Some(5_900),
+            ..run.clone()
+        };
+        assert_eq!(steady(&[run, step], 5_950), 5_900);
+    }
 }

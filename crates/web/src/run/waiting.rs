@@ -6,8 +6,9 @@ use steadfast_protocol::enums::{PendingActivityState, PendingWorkflowTaskState};
 use steadfast_protocol::workflow::{PendingActivityInfo, PendingWorkflowTaskInfo};
 use steadfast_protocol::workflowservice::DescribeWorkflowExecutionResponse;
 
+use super::text::Text;
 use crate::history::group::{Group, Kind, State};
-use crate::history::moment::{ms_of, whole_words};
+use crate::history::moment::ms_of;
 use crate::payload::{failure, shorten};
 
 /// More reasons of a kind are counted.
@@ -42,7 +43,7 @@ pub(super) struct Reason {
     /// What it means.
     pub(super) tone: Tone,
     /// The sentence.
-    pub(super) text: String,
+    pub(super) text: Text,
     /// What to do about it; empty for nothing.
     pub(super) advice: String,
     /// The event that began it; 0 for none.
@@ -90,7 +91,7 @@ pub(super) fn reasons(situation: &Situation<'_>) -> Vec<Reason> {
     reasons
 }
 
-fn calm(text: impl Into<String>, event: i64) -> Reason {
+fn calm(text: impl Into<Text>, event: i64) -> Reason {
     Reason {
         tone: Tone::Calm,
         text: text.into(),
@@ -112,7 +113,7 @@ impl Situation<'_> {
             }
             reasons.push(Reason {
                 tone: Tone::Wrong,
-                text: text + ".",
+                text: (text + ".").into(),
                 advice: "It goes on once somebody unpauses it.".to_owned(),
                 event: 0,
             });
@@ -123,11 +124,8 @@ impl Situation<'_> {
         let info = self.description.workflow_execution_info.as_ref();
         let begins = info.and_then(|info| ms_of(info.execution_time.as_ref()));
         if let Some(begins) = begins.filter(|begins| *begins > self.now) {
-            let left = whole_words(begins - self.now);
-            reasons.push(calm(
-                format!("It has not begun: its first workflow task is due in {left}."),
-                1,
-            ));
+            let text = Text::from("It has not begun: its first workflow task is due in ");
+            reasons.push(calm(text.left(begins).words("."), 1));
         }
     }
 
@@ -140,13 +138,15 @@ impl Situation<'_> {
             .original_scheduled_time
             .as_ref()
             .or(task.scheduled_time.as_ref());
-        let since = self.since(ms_of(scheduled));
+        let since = ms_of(scheduled);
         if self.pollers.get(&("workflow", queue.clone())) == Some(&0) {
             reasons.push(Reason {
                 tone: Tone::Wrong,
-                text: format!(
-                    "No worker polls its task queue {queue}: a workflow task has waited for {since}."
-                ),
+                text: Text::from(format!(
+                    "No worker polls its task queue {queue}: a workflow task has waited for "
+                ))
+                .lasting(since)
+                .words("."),
                 advice: format!("Start a worker that polls {queue} and knows this workflow type."),
                 event: 0,
             });
@@ -156,15 +156,17 @@ impl Situation<'_> {
         }
         let text = match task.state() {
             PendingWorkflowTaskState::Started => {
-                let since = self.since(ms_of(task.started_time.as_ref()));
-                format!("A worker has worked on its workflow task for {since}.")
+                let text = Text::from("A worker has worked on its workflow task for ");
+                text.lasting(ms_of(task.started_time.as_ref()))
             }
             _ if reasons.is_empty() => {
-                format!("Its workflow task has waited for a free worker of {queue} for {since}.")
+                let text =
+                    format!("Its workflow task has waited for a free worker of {queue} for ");
+                Text::from(text).lasting(since)
             }
             _ => return,
         };
-        reasons.push(calm(text, 0));
+        reasons.push(calm(text.words("."), 0));
     }
 
     fn failing_task(&self, task: &PendingWorkflowTaskInfo) -> Reason {
@@ -177,7 +179,8 @@ impl Situation<'_> {
             text: format!(
                 "Its workflow task keeps failing{why} (attempt {}).",
                 task.attempt.max(1)
-            ),
+            )
+            .into(),
             advice: "Mend the workflow code and deploy it: the task is tried again by itself, and nothing is lost."
                 .to_owned(),
             event,
@@ -206,19 +209,16 @@ impl Situation<'_> {
             kind => format!("Activity {kind}"),
         };
         let event = self.event_of(activity);
-        let reason = |tone, text, advice: &str| Reason {
+        let reason = |tone, text: Text, advice: &str| Reason {
             tone,
             text,
             advice: advice.to_owned(),
             event,
         };
         if activity.paused {
+            let text = format!("{name} is paused in attempt {}.", activity.attempt);
             let advice = "It goes on once somebody unpauses it.";
-            return reason(
-                Tone::Wrong,
-                format!("{name} is paused in attempt {}.", activity.attempt),
-                advice,
-            );
+            return reason(Tone::Wrong, text.into(), advice);
         }
         let attempt = match (activity.attempt, activity.maximum_attempts) {
             (0 | 1, 0) => String::new(),
@@ -234,12 +234,9 @@ impl Situation<'_> {
         };
         let next = ms_of(activity.next_attempt_schedule_time.as_ref());
         if let Some(next) = next.filter(|next| *next > self.now) {
-            let left = whole_words(next - self.now);
-            return reason(
-                Tone::Retrying,
-                format!("{name} is in {attempt}, next in {left}{last}."),
-                "",
-            );
+            let text = Text::from(format!("{name} is in {attempt}, next in "));
+            let text = text.left(next).words(format!("{last}."));
+            return reason(Tone::Retrying, text, "");
         }
         let tone = match activity.last_failure {
             Some(_) => Tone::Retrying,
@@ -251,22 +248,18 @@ impl Situation<'_> {
         };
         match activity.state() {
             PendingActivityState::Started => {
-                let since = self.since(ms_of(activity.last_started_time.as_ref()));
-                let beat = match ms_of(activity.last_heartbeat_time.as_ref()) {
-                    Some(beat) => format!(", last heartbeat {} ago", whole_words(self.now - beat)),
-                    None => String::new(),
+                let text = Text::from(format!("{name} has run{attempt} for "));
+                let text = text.lasting(ms_of(activity.last_started_time.as_ref()));
+                let text = match ms_of(activity.last_heartbeat_time.as_ref()) {
+                    Some(beat) => text.words(", last heartbeat ").ago(beat),
+                    None => text,
                 };
-                reason(
-                    tone,
-                    format!("{name} has run{attempt} for {since}{beat}{last}."),
-                    "",
-                )
+                reason(tone, text.words(format!("{last}.")), "")
             }
-            PendingActivityState::CancelRequested => reason(
-                tone,
-                format!("{name} was asked to stop{attempt} and has not yet{last}."),
-                "",
-            ),
+            PendingActivityState::CancelRequested => {
+                let text = format!("{name} was asked to stop{attempt} and has not yet{last}.");
+                reason(tone, text.into(), "")
+            }
             _ => self.activity_waits(activity, &name, &attempt, &last, tone, event),
         }
     }
@@ -283,22 +276,26 @@ impl Situation<'_> {
         let options = activity.activity_options.as_ref();
         let queue = options.and_then(|options| options.task_queue.as_ref());
         let queue = queue.map_or_else(|| self.queue(), |queue| queue.name.clone());
-        let since = self.since(ms_of(activity.scheduled_time.as_ref()));
+        let since = ms_of(activity.scheduled_time.as_ref());
         if self.pollers.get(&("activity", queue.clone())) == Some(&0) {
             return Reason {
                 tone: Tone::Wrong,
-                text: format!(
-                    "No worker polls {queue} for activities: {name} has waited{attempt} for {since}{last}."
-                ),
+                text: Text::from(format!(
+                    "No worker polls {queue} for activities: {name} has waited{attempt} for "
+                ))
+                .lasting(since)
+                .words(format!("{last}.")),
                 advice: format!("Start a worker that polls {queue} and knows this activity type."),
                 event,
             };
         }
         Reason {
             tone,
-            text: format!(
-                "{name} has waited{attempt} for a free worker of {queue} for {since}{last}."
-            ),
+            text: Text::from(format!(
+                "{name} has waited{attempt} for a free worker of {queue} for "
+            ))
+            .lasting(since)
+            .words(format!("{last}.")),
             advice: String::new(),
             event,
         }
@@ -317,7 +314,7 @@ impl Situation<'_> {
                 if !operation.blocked_reason.is_empty() {
                     return Reason {
                         tone: Tone::Wrong,
-                        text: format!("{name} is held back: {}.", operation.blocked_reason),
+                        text: format!("{name} is held back: {}.", operation.blocked_reason).into(),
                         advice: String::new(),
                         event,
                     };
@@ -325,11 +322,12 @@ impl Situation<'_> {
                 match next.filter(|next| *next > self.now) {
                     Some(next) => Reason {
                         tone: Tone::Retrying,
-                        text: format!(
-                            "{name} is in attempt {}, next in {}.",
-                            operation.attempt,
-                            whole_words(next - self.now)
-                        ),
+                        text: Text::from(format!(
+                            "{name} is in attempt {}, next in ",
+                            operation.attempt
+                        ))
+                        .left(next)
+                        .words("."),
                         advice: String::new(),
                         event,
                     },
@@ -395,13 +393,11 @@ impl Situation<'_> {
                     "" => format!("Timer {}", timer.id),
                     summary => format!("Timer {} ({summary})", timer.id),
                 };
-                let text = match due - self.now {
-                    left if left > 0 => format!(
-                        "{name} fires in {}, after {}.",
-                        whole_words(left),
-                        timer.name
-                    ),
-                    _ => format!("{name} is due."),
+                let text = if due > self.now {
+                    let text = Text::from(format!("{name} fires in ")).left(due);
+                    text.words(format!(", after {}.", timer.name))
+                } else {
+                    format!("{name} is due.").into()
                 };
                 calm(text, timer.first_event())
             })
@@ -413,10 +409,6 @@ impl Situation<'_> {
     fn queue(&self) -> String {
         let info = self.description.workflow_execution_info.as_ref();
         info.map_or_else(String::new, |info| info.task_queue.clone())
-    }
-
-    fn since(&self, at: Option<i64>) -> String {
-        at.map_or_else(|| "a moment".to_owned(), |at| whole_words(self.now - at))
     }
 
     fn event_of(&self, activity: &PendingActivityInfo) -> i64 {
@@ -492,16 +484,17 @@ mod tests {
         expected: &str,
     ) {
         let queues = ["workflow", "activity"].map(|kind| ((kind, "q".to_owned()), pollers));
+        let now = 1_000_000;
         let found = reasons(&Situation {
             description,
             groups,
             task_failure,
             pollers: &queues.into(),
-            now: 1_000_000,
+            now,
         });
         let lines: Vec<_> = found
             .iter()
-            .map(|one| format!("{:?}: {}", one.tone, one.text))
+            .map(|one| format!("{:?}: {}", one.tone, one.text.plain(now)))
             .collect();
         assert_eq!(lines.join("\n"), expected);
     }

@@ -1,6 +1,8 @@
 //! What changes in a list while it is looked at: counts, the rows that are there, and how many more there would be.
 //! Rows do not move: who reads is not disturbed.
 
+use std::time::Duration;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::extract::Path;
@@ -14,10 +16,14 @@ use super::list;
 use super::query::{Order, Query, quoted};
 use super::row::Row;
 use crate::failure::PageError;
-use crate::live::{Fragment, stream};
+use crate::live::{self, Fragment, Pace, stream};
 use crate::visit::Visit;
 
-const INTERVAL: std::time::Duration = std::time::Duration::from_millis(200);
+/// What lists show tells of its changes.
+const PACE: Pace = Pace {
+    least: Duration::from_millis(100),
+    most: Duration::from_secs(10),
+};
 /// As many rows as a page can have.
 const ROWS_MAX: usize = 200;
 
@@ -66,7 +72,8 @@ pub(super) async fn follow(
     visit: Visit,
     Path(namespace): Path<String>,
 ) -> Result<Response, PageError> {
-    stream(&visit, INTERVAL, move |visit| {
+    let hints = live::lists(&visit);
+    stream(&visit, PACE, hints, move |visit| {
         fragments(visit, namespace.clone())
     })
 }

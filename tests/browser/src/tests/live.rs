@@ -15,6 +15,7 @@ crate::tests![
     a_row_changes_in_place,
     a_signal_reaches_an_open_run_page_and_leaves_its_form_alone,
     a_failure_reaches_the_overview,
+    a_run_that_waits_keeps_its_times_true_and_sends_nothing,
     a_killed_server_is_told_of_and_caught_up_with,
     hidden_tabs_hold_no_connection,
 ];
@@ -175,6 +176,28 @@ async fn a_failure_reaches_the_overview(stage: Arc<Stage>) -> Result<()> {
     tab.until(shown, SHOWN_WITHIN).await?;
     let count = "document.querySelector('#overview').innerText.split('out-of-paper').length - 1";
     ensure!(tab.value::<i64>(count).await? == 1, "said once");
+    tab.close().await
+}
+
+async fn a_run_that_waits_keeps_its_times_true_and_sends_nothing(stage: Arc<Stage>) -> Result<()> {
+    let tab = stage.chromium.tab().await?;
+    let run = stage.data.run("abandoned").path();
+    followed(&tab, &stage.url(&format!("{run}/pending-activities"))).await?;
+    // The first patches are the page as it is; they come together.
+    tab.until("document.querySelector('#run-pending')", SHOWN_WITHIN)
+        .await?;
+    let waits = "document.querySelector('[data-testid=reason] time').textContent";
+    let mut said: Vec<String> = vec![tab.value(waits).await?];
+    let patched: i64 = tab.value("patched").await?;
+    while said.len() < 5 {
+        let other = format!("{waits} !== {}", literal(&said[said.len() - 1]));
+        tab.until(&other, SHOWN_WITHIN).await?;
+        said.push(tab.value(waits).await?);
+    }
+    tab.says("[data-testid=reason]", "No worker polls its task queue")
+        .await?;
+    let more = tab.value::<i64>("patched").await? - patched;
+    ensure!(more == 0, "{more} patches while it said {said:?}");
     tab.close().await
 }
 
