@@ -2,10 +2,12 @@
 //!
 //!     cargo run --bin sdk -- [NAME]...    (all cases, or those whose name contains one of the arguments)
 //!
-//! Prints `ok NAME` or `FAIL NAME: reason` for each and a closing line; the exit status tells whether all passed.
+//! With STEADFAST_BINARY, the SDK starts servers of its own from that binary too. Prints `ok NAME` or `FAIL NAME:
+//! reason` for each and a closing line; the exit status tells whether all passed.
 
 mod activities;
 mod children;
+mod dev_server;
 mod messages;
 mod place;
 mod runs;
@@ -249,6 +251,14 @@ async fn run(names: Vec<String>) -> Result<bool> {
     report
         .attempt("replay", replay(&[&cached, &uncached]))
         .await;
+    if std::env::var_os("STEADFAST_BINARY").is_some() {
+        report
+            .attempt("dev_server_runs_a_workflow", dev_server::runs_a_workflow())
+            .await;
+        report
+            .attempt("dev_server_keeps_its_data", dev_server::keeps_its_data())
+            .await;
+    }
     println!(
         "{} passed, {} failed",
         report.passed.get(),
