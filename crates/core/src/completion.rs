@@ -173,6 +173,9 @@ fn apply(
             queue: queue.unwrap_or_else(|| run.task_queue().to_owned()),
             identity: request.identity,
             request_id: INLINE_REQUEST_ID.to_owned(),
+            worker_version: request
+                .worker_version_stamp
+                .filter(|stamp| !stamp.use_versioning),
         };
         // The worker that completed the task before knows what came before, whether or not it keeps a queue of its own.
         completed.next_task = workflow_task::start_pending(run, cx, &poll).map(|task| TaskStart {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet, Vector};
 use prost::Message;
+use steadfast_protocol::common::WorkerVersionStamp;
 use steadfast_protocol::enums::WorkflowExecutionStatus;
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionStartedEventAttributes};
@@ -59,6 +60,8 @@ pub struct StartedTask {
     pub identity: String,
     /// The poll that started it.
     pub request_id: String,
+    /// The build of the worker that started it, where it says so.
+    pub worker_version: Option<WorkerVersionStamp>,
     /// Size of the history before it, bytes.
     pub history_size: i64,
     /// Whether the worker is told to continue as new.

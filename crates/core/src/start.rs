@@ -232,6 +232,7 @@ fn start_eagerly(run: &mut Execution, cx: &Context<'_>, identity: &str) -> TaskS
         queue: run.task_queue().to_owned(),
         identity: identity.to_owned(),
         request_id: run.head.create_request_id.clone(),
+        worker_version: None,
     };
     workflow_task::start_pending(run, cx, &poll).expect("the first workflow task is pending")
 }

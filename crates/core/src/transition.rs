@@ -502,6 +502,7 @@ pub fn started_event(
         request_id: started.request_id.clone(),
         suggest_continue_as_new: started.suggest_continue_as_new,
         history_size_bytes: started.history_size,
+        worker_version: started.worker_version.clone(),
         ..Default::default()
     }
 }

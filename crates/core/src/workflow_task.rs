@@ -1,7 +1,9 @@
 //! The workflow task: started, failed, timed out (server-semantics 3). Its completion is in `completion`.
 
+use steadfast_protocol::common::{WorkerVersionCapabilities, WorkerVersionStamp};
+use steadfast_protocol::deployment::WorkerDeploymentOptions;
 use steadfast_protocol::enums::{
-    EventType, TimeoutType, WorkflowExecutionStatus, WorkflowTaskFailedCause,
+    EventType, TimeoutType, WorkerVersioningMode, WorkflowExecutionStatus, WorkflowTaskFailedCause,
 };
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::history::history_event::Attributes;
@@ -29,6 +31,8 @@ pub struct TaskPoll {
     pub identity: String,
     /// Names the poll, so that a repeated start is recognised.
     pub request_id: String,
+    /// The build of the poller, where it says so.
+    pub worker_version: Option<WorkerVersionStamp>,
 }
 
 /// What the poller gets to know besides the history.
@@ -57,6 +61,23 @@ pub struct TaskRef {
     pub started_time: Time,
     /// From 1.
     pub attempt: i32,
+}
+
+/// The build that the tasks a worker starts are marked with. A version of a worker deployment is no such mark.
+pub fn worker_version(
+    capabilities: Option<&WorkerVersionCapabilities>,
+    deployment: Option<&WorkerDeploymentOptions>,
+) -> Option<WorkerVersionStamp> {
+    let capabilities = capabilities?;
+    let deployed = deployment.is_some_and(|options| {
+        options.worker_versioning_mode() == WorkerVersioningMode::Versioned
+            && !options.deployment_name.is_empty()
+    }) || capabilities.use_versioning
+        && !capabilities.deployment_series_name.is_empty();
+    (!deployed && !capabilities.build_id.is_empty()).then(|| WorkerVersionStamp {
+        build_id: capabilities.build_id.clone(),
+        use_versioning: capabilities.use_versioning,
+    })
 }
 
 /// Starts the pending workflow task for a poller. In memory only: nothing has to be stored (ARCHITECTURE.md).
@@ -118,6 +139,7 @@ pub(crate) fn start_pending(
         started_time: cx.now,
         identity: poll.identity.clone(),
         request_id: poll.request_id.clone(),
+        worker_version: poll.worker_version.clone(),
         history_size,
         suggest_continue_as_new: next_event_id > cx.limits.history_count_suggest
             || history_size > cx.limits.history_size_suggest,

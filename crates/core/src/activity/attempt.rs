@@ -8,6 +8,7 @@ use steadfast_protocol::history::{
     ActivityTaskFailedEventAttributes, ActivityTaskStartedEventAttributes,
 };
 
+use super::Answerer;
 use crate::backoff::{self, Retry};
 use crate::failure;
 use crate::limits;
@@ -29,19 +30,19 @@ pub(super) fn end_failed(
     tx: &mut Transition<'_>,
     activity: Activity,
     failure: Option<Failure>,
-    identity: &str,
+    by: Answerer<'_>,
 ) {
     let judged = failure.clone().unwrap_or_default();
     match decide(&activity, &judged, tx.cx.now) {
         Retry::After(interval) => retry(tx, activity, interval, failure),
         Retry::Never(state) => {
-            let started_event_id = write_started(tx, &activity, identity);
+            let started_event_id = write_started(tx, &activity, by);
             tx.event(Attributes::ActivityTaskFailedEventAttributes(
                 ActivityTaskFailedEventAttributes {
                     failure,
                     scheduled_event_id: activity.scheduled_event_id,
                     started_event_id,
-                    identity: identity.to_owned(),
+                    identity: by.identity.to_owned(),
                     retry_state: state as i32,
                     ..Default::default()
                 },
@@ -59,12 +60,12 @@ pub(super) fn end(tx: &mut Transition<'_>, activity: &Activity) {
 
 /// Writes the Started event of the last attempt, right before the closing event. Its time is that of the real start.
 ///
-/// An attempt that nobody started is signed by `identity`, who answers for it all the same.
-pub(super) fn write_started(tx: &mut Transition<'_>, activity: &Activity, identity: &str) -> i64 {
+/// The build is that of who answers. An attempt that nobody started is signed by who answers for it all the same.
+pub(super) fn write_started(tx: &mut Transition<'_>, activity: &Activity, by: Answerer<'_>) -> i64 {
     let started = Time(activity.started_time).some();
     let identity = match started {
         Some(_) => activity.started_identity.as_str(),
-        None => identity,
+        None => by.identity,
     };
     let event_time = started.unwrap_or(tx.cx.now);
     tx.event_with(
@@ -74,6 +75,7 @@ pub(super) fn write_started(tx: &mut Transition<'_>, activity: &Activity, identi
             request_id: activity.started_request_id.clone(),
             attempt: activity.attempt,
             last_failure: activity.last_failure.clone(),
+            worker_version: by.version.cloned(),
             ..Default::default()
         }),
         |event| event.event_time = Some(event_time.to_proto()),

@@ -4,6 +4,7 @@ use steadfast_protocol::enums::{RetryState, TimeoutType};
 use steadfast_protocol::history::ActivityTaskTimedOutEventAttributes;
 use steadfast_protocol::history::history_event::Attributes;
 
+use super::Answerer;
 use super::attempt::{decide, end, expiration, retry, write_started};
 use crate::backoff::Retry;
 use crate::failure;
@@ -97,7 +98,7 @@ fn time_out(tx: &mut Transition<'_>, activity: Activity, kind: TimeoutType) {
     let started_event_id = if activity.started_time == 0 {
         0
     } else {
-        write_started(tx, &activity, "")
+        write_started(tx, &activity, Answerer::default())
     };
     tx.event(Attributes::ActivityTaskTimedOutEventAttributes(
         ActivityTaskTimedOutEventAttributes {

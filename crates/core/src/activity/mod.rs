@@ -10,6 +10,8 @@ mod start;
 
 use std::sync::Arc;
 
+use steadfast_protocol::common::WorkerVersionStamp;
+
 pub use due::{next_deadline, on_due};
 pub use respond::{cancel, complete, fail, heartbeat};
 pub use start::start;
@@ -30,6 +32,15 @@ pub struct ActivityRef {
     pub attempt: i32,
     /// When it started. Two starts of one attempt differ in it.
     pub started_time: Time,
+}
+
+/// Who answers for an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answerer<'a> {
+    /// As it calls itself.
+    pub identity: &'a str,
+    /// Its build, where it says so.
+    pub version: Option<&'a WorkerVersionStamp>,
 }
 
 /// Which activity a worker speaks of.

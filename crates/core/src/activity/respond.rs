@@ -11,7 +11,7 @@ use steadfast_protocol::history::{
 use steadfast_protocol::workflowservice::RecordActivityTaskHeartbeatResponse;
 
 use super::attempt::{end, end_failed, write_started};
-use super::{Target, find, find_started};
+use super::{Answerer, Target, find, find_started};
 use crate::context::Context;
 use crate::execution::Execution;
 use crate::failure;
@@ -41,7 +41,11 @@ pub fn heartbeat(
     let mut tx = Transition::new(run, cx);
     if is_too_large(details.as_ref()) {
         let failure = failure::server(HEARTBEAT_TOO_LARGE, true);
-        end_failed(&mut tx, activity, Some(failure), identity);
+        let by = Answerer {
+            identity,
+            version: None,
+        };
+        end_failed(&mut tx, activity, Some(failure), by);
         cancel_requested = true;
     } else {
         activity.heartbeat_details = details;
@@ -67,22 +71,22 @@ pub fn complete(
     cx: &Context<'_>,
     target: &Target,
     result: Option<Payloads>,
-    identity: &str,
+    by: Answerer<'_>,
 ) -> Result<Outcome, Refusal> {
     let activity = find(run, target)?;
     let mut tx = Transition::new(run, cx);
     if is_too_large(result.as_ref()) {
         let failure = failure::server("Complete result exceeds size limit.", true);
-        end_failed(&mut tx, Activity::clone(&activity), Some(failure), identity);
+        end_failed(&mut tx, Activity::clone(&activity), Some(failure), by);
         return Ok(tx.finish());
     }
-    let started_event_id = write_started(&mut tx, &activity, identity);
+    let started_event_id = write_started(&mut tx, &activity, by);
     tx.event(Attributes::ActivityTaskCompletedEventAttributes(
         ActivityTaskCompletedEventAttributes {
             result,
             scheduled_event_id: activity.scheduled_event_id,
             started_event_id,
-            identity: identity.to_owned(),
+            identity: by.identity.to_owned(),
             ..Default::default()
         },
     ));
@@ -100,7 +104,7 @@ pub fn fail(
     target: &Target,
     failure: Option<Failure>,
     last_heartbeat_details: Option<Payloads>,
-    identity: &str,
+    by: Answerer<'_>,
 ) -> Result<(Outcome, Vec<Failure>), Refusal> {
     let is_application = |failure: &Failure| {
         matches!(
@@ -132,7 +136,7 @@ pub fn fail(
         limited
     });
     let mut tx = Transition::new(run, cx);
-    end_failed(&mut tx, activity, failure, identity);
+    end_failed(&mut tx, activity, failure, by);
     Ok((tx.finish(), too_large))
 }
 
@@ -153,13 +157,17 @@ pub fn cancel(
             "unable to mark activity as canceled without activity being request canceled first",
         ));
     }
+    let by = Answerer {
+        identity,
+        version: None,
+    };
     let mut tx = Transition::new(run, cx);
     if is_too_large(details.as_ref()) {
         let failure = failure::server("Cancel details exceed size limit.", true);
-        end_failed(&mut tx, Activity::clone(&activity), Some(failure), identity);
+        end_failed(&mut tx, Activity::clone(&activity), Some(failure), by);
         return Ok(tx.finish());
     }
-    let started_event_id = write_started(&mut tx, &activity, identity);
+    let started_event_id = write_started(&mut tx, &activity, by);
     tx.event(Attributes::ActivityTaskCanceledEventAttributes(
         ActivityTaskCanceledEventAttributes {
             details,

@@ -11,7 +11,9 @@ use steadfast_protocol::failure::Failure;
 use steadfast_protocol::failure::failure::FailureInfo;
 use steadfast_protocol::history::history_event::Attributes;
 
-use crate::world::{World, activity, boom, cancel_activity, complete, schedule, text, timer};
+use crate::world::{
+    World, activity, boom, cancel_activity, complete, schedule, text, timer, worker,
+};
 
 fn seconds(seconds: i64) -> Option<steadfast_protocol::Duration> {
     Some(to_duration(seconds * SECOND))
@@ -258,7 +260,7 @@ fn what_is_too_large_fails_it() {
         8 WorkflowTaskScheduled";
     let mut world = with(|_| {});
     let target = world.start_activity("a");
-    let done = world.play(|run, cx| core::complete(run, cx, &target, Some(large()), "worker"));
+    let done = world.play(|run, cx| core::complete(run, cx, &target, Some(large()), worker(None)));
     world.commit(done.unwrap());
     world.expect(6, failed);
 
@@ -278,7 +280,7 @@ fn what_is_too_large_fails_it() {
     };
     let details = Some(large());
     let result =
-        world.play(|run, cx| core::fail(run, cx, &target, Some(failure), details, "worker"));
+        world.play(|run, cx| core::fail(run, cx, &target, Some(failure), details, worker(None)));
     let (outcome, notes) = result.unwrap();
     let notes: Vec<_> = notes.iter().map(|note| note.message.as_str()).collect();
     assert_eq!(

@@ -2,6 +2,9 @@
 
 use steadfast_protocol::command::command::Attributes as Do;
 use steadfast_protocol::command::{CancelTimerCommandAttributes, RecordMarkerCommandAttributes};
+use steadfast_protocol::common::WorkerVersionStamp;
+use steadfast_protocol::history::HistoryEvent;
+use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 use crate::world::{World, activity, boom, cancel_activity, complete, schedule, timer};
@@ -256,5 +259,42 @@ fn timers_fire_in_order_of_time() {
         12 TimerFired a of 6
         13 TimerFired b of 5
         14 WorkflowTaskScheduled",
+    );
+}
+
+#[test]
+fn started_events_name_the_build_of_who_started_and_who_answered() {
+    let build = |text: &str| {
+        Some(WorkerVersionStamp {
+            build_id: text.to_owned(),
+            use_versioning: false,
+        })
+    };
+    let mut world = World::open();
+    world.done(vec![schedule("a"), schedule("b")]).unwrap();
+    world.build = build("one");
+    let [a, b] = ["a", "b"].map(|id| world.start_activity(id));
+    world.complete_activity(&a).unwrap();
+    world.poll();
+    world.build = build("two");
+    world.complete_activity(&b).unwrap();
+    world.build = None;
+    world.done(vec![schedule("c")]).unwrap();
+    world.poll();
+    world.done(vec![]).unwrap();
+    let named = |event: &HistoryEvent| match event.attributes.as_ref()? {
+        Attributes::WorkflowTaskStartedEventAttributes(started) => {
+            Some((event.event_id, started.worker_version.clone()))
+        }
+        Attributes::ActivityTaskStartedEventAttributes(started) => {
+            Some((event.event_id, started.worker_version.clone()))
+        }
+        _ => None,
+    };
+    let named: Vec<_> = world.history.iter().filter_map(named).collect();
+    let (first, a, second, b, third) = (None, build("one"), build("one"), build("two"), None);
+    assert_eq!(
+        named,
+        [(3, first), (7, a), (10, second), (13, b), (16, third)]
     );
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use prost::Message;
-use steadfast_core::activity::{self, ActivityRef, Target};
+use steadfast_core::activity::{self, ActivityRef, Answerer, Target};
 use steadfast_core::completion::{self, Completed};
 use steadfast_core::context::{Context, Ids, Namespace};
 use steadfast_core::execution::Execution;
@@ -27,7 +27,8 @@ use steadfast_protocol::command::{
     ScheduleActivityTaskCommandAttributes, StartTimerCommandAttributes,
 };
 use steadfast_protocol::common::{
-    ActivityType, Payload, Payloads, RetryPolicy, SearchAttributes, WorkflowType,
+    ActivityType, Payload, Payloads, RetryPolicy, SearchAttributes, WorkerVersionStamp,
+    WorkflowType,
 };
 use steadfast_protocol::enums::{CommandType, EventType};
 use steadfast_protocol::failure::failure::FailureInfo;
@@ -90,6 +91,8 @@ pub(crate) struct World {
     pub(crate) effects: Vec<Effect>,
     /// Whether lists have to show the last outcome.
     pub(crate) visible: bool,
+    /// The build of the worker, where it says so.
+    pub(crate) build: Option<WorkerVersionStamp>,
     place: Rc<Place>,
     now: i64,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -130,6 +133,7 @@ impl World {
             tasks: Vec::new(),
             effects: Vec::new(),
             visible: false,
+            build: None,
             place: place.clone(),
             now: EPOCH,
             rows: BTreeMap::new(),
@@ -198,6 +202,7 @@ impl World {
             queue: "queue".to_owned(),
             identity: "worker".to_owned(),
             request_id: "poll".to_owned(),
+            worker_version: self.build.clone(),
         };
         let started = self.play(|run, cx| workflow_task::start(run, cx, &task, &poll));
         started.expect("the task is not obsolete");
@@ -275,8 +280,10 @@ impl World {
     }
 
     pub(crate) fn complete_activity(&mut self, target: &Target) -> Result<(), Refusal> {
-        let outcome =
-            self.play(|run, cx| activity::complete(run, cx, target, Some(text("ok")), "worker"))?;
+        let build = self.build.clone();
+        let outcome = self.play(|run, cx| {
+            activity::complete(run, cx, target, Some(text("ok")), worker(build.as_ref()))
+        })?;
         self.commit(outcome);
         Ok(())
     }
@@ -286,8 +293,10 @@ impl World {
         target: &Target,
         failure: Failure,
     ) -> Result<(), Refusal> {
-        let result =
-            self.play(|run, cx| activity::fail(run, cx, target, Some(failure), None, "worker"));
+        let build = self.build.clone();
+        let result = self.play(|run, cx| {
+            activity::fail(run, cx, target, Some(failure), None, worker(build.as_ref()))
+        });
         self.commit(result?.0);
         Ok(())
     }
@@ -303,6 +312,13 @@ impl World {
             .filter(|line| !line.is_empty())
             .collect();
         assert_eq!(got, expected, "\n{}\n", got.join("\n"));
+    }
+}
+
+pub(crate) fn worker(version: Option<&WorkerVersionStamp>) -> Answerer<'_> {
+    Answerer {
+        identity: "worker",
+        version,
     }
 }
 

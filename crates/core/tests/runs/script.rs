@@ -316,6 +316,7 @@ impl World {
             queue,
             identity: "worker".to_owned(),
             request_id: "poll".to_owned(),
+            worker_version: None,
         };
         let started = self.cx(|cx| workflow_task::start(&mut run, cx, &offered, &poll));
         self.runs[self.at].run = run;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use steadfast_core::Refusal;
-use steadfast_core::activity::{self, ActivityRef, Target};
+use steadfast_core::activity::{self, ActivityRef, Answerer, Target};
 use steadfast_core::execution::RunKey;
 use steadfast_core::outcome::TaskKind;
 use steadfast_core::record::Activity;
 use steadfast_core::time::{Time, to_duration};
 use steadfast_matching::PollerInfo;
-use steadfast_protocol::common::WorkflowExecution;
-use steadfast_protocol::common::{ActivityType, WorkflowType};
+use steadfast_protocol::common::{
+    ActivityType, WorkerVersionStamp, WorkflowExecution, WorkflowType,
+};
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::workflowservice::{
     PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
@@ -135,7 +136,8 @@ impl Engine {
     ) -> Result<RespondActivityTaskCompletedResponse, Refusal> {
         let (token, target) = target(&request.task_token)?;
         self.change_by_token(&call, &token, Refusal::activity_not_found, |run, cx| {
-            let outcome = activity::complete(run, cx, &target, request.result, &request.identity)?;
+            let by = answerer(&request.identity, request.worker_version.as_ref());
+            let outcome = activity::complete(run, cx, &target, request.result, by)?;
             Ok((Some(outcome), ()))
         })
         .await?;
@@ -154,7 +156,8 @@ impl Engine {
         let execution = by_id(request.workflow_id, request.run_id);
         let target = Target::Id(request.activity_id);
         self.change_run(&call, Some(&execution), |run, cx| {
-            let outcome = activity::complete(run, cx, &target, request.result, &request.identity)?;
+            let by = answerer(&request.identity, None);
+            let outcome = activity::complete(run, cx, &target, request.result, by)?;
             Ok((Some(outcome), ()))
         })
         .await?;
@@ -175,7 +178,8 @@ impl Engine {
             .change_by_token(&call, &token, Refusal::activity_not_found, |run, cx| {
                 let details = request.last_heartbeat_details;
                 let failure = request.failure;
-                activity::fail(run, cx, &target, failure, details, &request.identity)
+                let by = answerer(&request.identity, request.worker_version.as_ref());
+                activity::fail(run, cx, &target, failure, details, by)
                     .map(|(outcome, failures)| (Some(outcome), failures))
             })
             .await?;
@@ -197,7 +201,8 @@ impl Engine {
             .change_run(&call, Some(&execution), |run, cx| {
                 let details = request.last_heartbeat_details;
                 let failure = request.failure;
-                activity::fail(run, cx, &target, failure, details, &request.identity)
+                let by = answerer(&request.identity, None);
+                activity::fail(run, cx, &target, failure, details, by)
                     .map(|(outcome, failures)| (Some(outcome), failures))
             })
             .await?;
@@ -240,6 +245,10 @@ impl Engine {
         .await?;
         Ok(RespondActivityTaskCanceledByIdResponse {})
     }
+}
+
+fn answerer<'a>(identity: &'a str, version: Option<&'a WorkerVersionStamp>) -> Answerer<'a> {
+    Answerer { identity, version }
 }
 
 fn by_id(workflow_id: String, run_id: String) -> WorkflowExecution {

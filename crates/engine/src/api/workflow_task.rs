@@ -47,6 +47,10 @@ impl Engine {
             kind: TaskKind::Workflow,
             name: queue.name.as_str().into(),
         };
+        let worker_version = workflow_task::worker_version(
+            request.worker_version_capabilities.as_ref(),
+            request.deployment_options.as_ref(),
+        );
         let info = PollerInfo {
             identity: request.identity.as_str().into(),
             max_tasks_per_second: None,
@@ -57,6 +61,7 @@ impl Engine {
             queue: queue.name,
             identity: request.identity,
             request_id: node.ids().uuid(),
+            worker_version,
         };
         let until = call.poll_until(super::TASK_POLL);
         let mut poller = Poller::begin(node.clone(), key, info)?;
