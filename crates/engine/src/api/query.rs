@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use prost::Message;
 use rustc_hash::FxHashMap;
 use steadfast_core::execution::RunKey;
 use steadfast_core::outcome::TaskKind;
@@ -30,6 +31,10 @@ use crate::view::View;
 
 /// How long a query waits where its caller names no limit.
 const QUERY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the caller is told of a larger answer: as an error of the query where a worker got it as a task of its own, as one
+/// of the request where it rode on a workflow task.
+const TOO_LARGE: &str = "Blob data size exceeds limit.";
 
 /// The callers of direct queries, by query.
 #[derive(Default)]
@@ -105,6 +110,9 @@ impl Engine {
                     drop(waiting);
                     match end {
                         Ok(Ok(QueryEnd::Answer(answer))) => {
+                            if is_too_large(answer.answer.as_ref()) {
+                                return Err(Refusal::invalid(TOO_LARGE));
+                            }
                             let answer = judge(
                                 answer.result_type,
                                 answer.answer,
@@ -138,12 +146,18 @@ impl Engine {
         let caller = lock(&self.queries.waiting).remove(&token.query_id);
         let caller =
             caller.ok_or_else(|| Refusal::not_found("query task not found, or already expired"))?;
-        let answer = judge(
-            request.completed_type,
-            request.query_result,
-            request.error_message,
-            request.failure,
-        );
+        let answer = match is_too_large(request.query_result.as_ref()) {
+            true => Err(Refusal::QueryFailed {
+                message: TOO_LARGE.to_owned(),
+                failure: None,
+            }),
+            false => judge(
+                request.completed_type,
+                request.query_result,
+                request.error_message,
+                request.failure,
+            ),
+        };
         let _ = caller.send(answer);
         Ok(RespondQueryTaskCompletedResponse {})
     }
@@ -329,10 +343,6 @@ fn judge(
     error_message: String,
     failure: Option<steadfast_protocol::failure::Failure>,
 ) -> Answer {
-    let size = answer.as_ref().map_or(0, prost::Message::encoded_len);
-    if size > limits::BLOB_SIZE_MAX {
-        return Err(Refusal::invalid("Blob data size exceeds limit."));
-    }
     if result_type == QueryResultType::Answered as i32 {
         return Ok(answer);
     }
@@ -340,6 +350,10 @@ fn judge(
         message: error_message,
         failure: failure.map(Box::new),
     })
+}
+
+fn is_too_large(answer: Option<&Payloads>) -> bool {
+    answer.is_some_and(|answer| answer.encoded_len() > limits::BLOB_SIZE_MAX)
 }
 
 fn answered(call: &Call, key: &RunKey, query_result: Option<Payloads>) -> QueryWorkflowResponse {
