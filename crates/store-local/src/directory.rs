@@ -31,6 +31,9 @@ pub enum OpenError {
     /// Another process has it open, or another part of this one.
     #[error("{} is in use by another process", .0.display())]
     Locked(PathBuf),
+    /// There is a file of that name.
+    #[error("{} is a file, not a directory", .0.display())]
+    NoDirectory(PathBuf),
     /// The directory has files in it, and is not a store.
     #[error("{} is neither empty nor a Steadfast store", .0.display())]
     Foreign(PathBuf),
@@ -80,6 +83,9 @@ pub(crate) fn io_error(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> Op
 
 /// Checks that the directory is a store of a version we know, or makes an empty one into a store, and locks it.
 pub(crate) fn claim(directory: &Path) -> Result<File, OpenError> {
+    if directory.exists() && !directory.is_dir() {
+        return Err(OpenError::NoDirectory(directory.to_owned()));
+    }
     if !directory.exists() {
         fs::create_dir_all(directory).map_err(io_error("making", directory))?;
         if let Some(parent) = directory

@@ -107,6 +107,15 @@ fn a_foreign_directory_is_left_as_it_is() {
 }
 
 #[test]
+fn a_file_is_no_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("temporal.sqlite");
+    fs::write(&file, "irreplaceable").unwrap();
+    assert!(matches!(open_error(&file), OpenError::NoDirectory(_)));
+    assert_eq!(fs::read(&file).unwrap(), b"irreplaceable");
+}
+
+#[test]
 fn a_marker_that_is_not_ours_makes_a_directory_foreign() {
     for marker in [
         &b""[..],
