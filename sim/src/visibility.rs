@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use steadfast_visibility::{
-    Change, Count, Filter, GroupBy, MemoryVisibility, Page, Sort, StoreError, VisibilityStore,
+    Caller, Change, Count, Filter, GroupBy, List, MemoryVisibility, Page, StoreError,
+    VisibilityStore,
 };
 
 use crate::dice::Dice;
@@ -55,34 +56,17 @@ impl VisibilityStore for SimVisibility {
         self.inner.marker()
     }
 
-    fn list(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.inner.list(namespace_id, filter, page_size, token)
+    fn page(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError> {
+        self.inner.page(list, caller)
     }
 
-    fn list_sorted(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        sort: &Sort,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.inner
-            .list_sorted(namespace_id, filter, sort, page_size, token)
-    }
-
-    fn count(
+    fn tally(
         &self,
         namespace_id: &str,
         filter: &Filter,
         group_by: Option<GroupBy>,
+        caller: &Caller,
     ) -> Result<Count, StoreError> {
-        self.inner.count(namespace_id, filter, group_by)
+        self.inner.tally(namespace_id, filter, group_by, caller)
     }
 }

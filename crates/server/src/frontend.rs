@@ -6,12 +6,12 @@ use steadfast_core::Refusal;
 use steadfast_engine::token::TaskToken;
 use steadfast_engine::{Call, Engine, Namespace, Namespaces};
 use steadfast_protocol::enums::NamespaceState;
-use steadfast_visibility::VisibilityStore;
 use tokio::sync::watch;
 use tonic::{Request, Status};
 
 use crate::deadline::Arrival;
 use crate::requests::{Checked, Context, Scope, fields};
+use crate::searches::Searches;
 use crate::status::{short_name, status};
 use crate::waits::Waits;
 use crate::workers::Workers;
@@ -21,7 +21,8 @@ use crate::workers::Workers;
 pub(crate) struct Frontend {
     pub(crate) engine: Engine,
     pub(crate) namespaces: Arc<Namespaces>,
-    pub(crate) visibility: Arc<dyn VisibilityStore>,
+    /// Lists and counts.
+    pub(crate) searches: Searches,
     pub(crate) workers: Arc<Workers>,
     /// The long polls that wait.
     pub(crate) waits: Arc<Waits>,

@@ -20,6 +20,7 @@ mod pages;
 mod requests;
 mod rpcs;
 mod search_attributes;
+mod searches;
 mod server;
 mod status;
 mod system;

@@ -29,6 +29,7 @@ use crate::frontend::Frontend;
 use crate::gate::{Gate, REQUEST_BYTES_MAX};
 use crate::metrics::RequestMetrics;
 use crate::pages;
+use crate::searches::Searches;
 
 /// How long calls may go on once the server stops.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(3);
@@ -109,7 +110,7 @@ impl Server {
         let frontend = Frontend {
             engine: self.parts.engine,
             namespaces: self.parts.namespaces,
-            visibility: self.parts.visibility,
+            searches: Searches::of(self.parts.visibility),
             workers: Arc::default(),
             waits: Arc::default(),
             address: address.to_string().into(),

@@ -1,10 +1,9 @@
 //! Lists and counts of workflows (server-semantics 9.1).
 
-use std::sync::Arc;
+use std::time::Instant;
 
 use prost::Message;
 use steadfast_core::Refusal;
-use steadfast_engine::Namespace;
 use steadfast_protocol::common::{Memo, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::WorkflowExecutionStatus;
 use steadfast_protocol::filter::{
@@ -23,12 +22,14 @@ use steadfast_protocol::workflowservice::{
 };
 use steadfast_protocol::{Duration, Timestamp};
 use steadfast_visibility::{
-    Attribute, Comparison, Filter, Page, Predicate, Record, Scope, StoreError, SystemField, Value,
+    Attribute, Comparison, Filter, List, Predicate, Record, Scope, StoreError, SystemField, Value,
     encode_attributes, group_payload, parse_count, parse_list, parse_sorted_list,
 };
 use tonic::Status;
 
 use crate::frontend::Frontend;
+use crate::searches::{Kind, Search, too_late};
+use crate::status::status;
 
 const PAGE_SIZE_MAX: usize = 1000;
 const NANOS: i64 = 1_000_000_000;
@@ -39,8 +40,9 @@ impl Frontend {
         &self,
         request: ListWorkflowExecutionsRequest,
         sorts: bool,
+        deadline: Option<Instant>,
     ) -> Result<ListWorkflowExecutionsResponse, Status> {
-        self.blocking(move |frontend| {
+        self.search(Kind::Page, deadline, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let (query, custom) = (&request.query, &namespace.search_attributes);
             let parsed = match sorts {
@@ -49,18 +51,14 @@ impl Frontend {
             };
             let (filter, sort) =
                 parsed.map_err(|error| Refusal::InvalidArgument(error.to_string()))?;
-            let (size, token) = (page_size(request.page_size), &request.next_page_token);
-            let page = match sort {
-                Some(sort) => {
-                    frontend
-                        .visibility
-                        .list_sorted(&namespace.id, &filter, &sort, size, token)
-                }
-                None => frontend
-                    .visibility
-                    .list(&namespace.id, &filter, size, token),
+            let list = List {
+                namespace_id: &namespace.id,
+                filter: &filter,
+                sort: sort.as_ref(),
+                page_size: page_size(request.page_size),
+                token: &request.next_page_token,
             };
-            let (executions, next_page_token) = presented(page)?;
+            let (executions, next_page_token) = search.page(&list)?;
             Ok(ListWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -73,6 +71,7 @@ impl Frontend {
         &self,
         request: ScanWorkflowExecutionsRequest,
         sorts: bool,
+        deadline: Option<Instant>,
     ) -> Result<ScanWorkflowExecutionsResponse, Status> {
         let request = ListWorkflowExecutionsRequest {
             namespace: request.namespace,
@@ -80,7 +79,9 @@ impl Frontend {
             next_page_token: request.next_page_token,
             query: request.query,
         };
-        let answer = self.list_workflow_executions(request, sorts).await?;
+        let answer = self
+            .list_workflow_executions(request, sorts, deadline)
+            .await?;
         Ok(ScanWorkflowExecutionsResponse {
             executions: answer.executions,
             next_page_token: answer.next_page_token,
@@ -90,8 +91,9 @@ impl Frontend {
     pub(crate) async fn count_workflow_executions(
         &self,
         request: CountWorkflowExecutionsRequest,
+        deadline: Option<Instant>,
     ) -> Result<CountWorkflowExecutionsResponse, Status> {
-        self.blocking(move |frontend| {
+        self.search(Kind::Count, deadline, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let query = parse_count(
                 &request.query,
@@ -99,9 +101,9 @@ impl Frontend {
                 Scope::Workflows,
             )
             .map_err(|error| Refusal::InvalidArgument(error.to_string()))?;
-            let count = frontend
-                .visibility
-                .count(&namespace.id, &query.filter, query.group_by)
+            let count = search
+                .store
+                .tally(&namespace.id, &query.filter, query.group_by, &search.caller)
                 .map_err(refusal)?;
             Ok(CountWorkflowExecutionsResponse {
                 count: as_count(count.total),
@@ -121,8 +123,9 @@ impl Frontend {
     pub(crate) async fn list_open_workflow_executions(
         &self,
         request: ListOpenWorkflowExecutionsRequest,
+        deadline: Option<Instant>,
     ) -> Result<ListOpenWorkflowExecutionsResponse, Status> {
-        self.blocking(move |frontend| {
+        self.search(Kind::Page, deadline, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let mut filter = status_is(Comparison::Equal, WorkflowExecutionStatus::Running)
                 .and(users_own())
@@ -135,12 +138,14 @@ impl Frontend {
                 Some(OpenFilters::TypeFilter(wanted)) => filter = filter.and(is_of_type(wanted)),
                 None => {}
             }
-            let (executions, next_page_token) = frontend.page(
-                &namespace,
-                &filter,
-                request.maximum_page_size,
-                &request.next_page_token,
-            )?;
+            let list = List {
+                namespace_id: &namespace.id,
+                filter: &filter,
+                sort: None,
+                page_size: page_size(request.maximum_page_size),
+                token: &request.next_page_token,
+            };
+            let (executions, next_page_token) = search.page(&list)?;
             Ok(ListOpenWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -152,8 +157,9 @@ impl Frontend {
     pub(crate) async fn list_closed_workflow_executions(
         &self,
         request: ListClosedWorkflowExecutionsRequest,
+        deadline: Option<Instant>,
     ) -> Result<ListClosedWorkflowExecutionsResponse, Status> {
-        self.blocking(move |frontend| {
+        self.search(Kind::Page, deadline, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let mut filter = status_is(Comparison::NotEqual, WorkflowExecutionStatus::Running)
                 .and(users_own())
@@ -169,12 +175,14 @@ impl Frontend {
                 }
                 None => {}
             }
-            let (executions, next_page_token) = frontend.page(
-                &namespace,
-                &filter,
-                request.maximum_page_size,
-                &request.next_page_token,
-            )?;
+            let list = List {
+                namespace_id: &namespace.id,
+                filter: &filter,
+                sort: None,
+                page_size: page_size(request.maximum_page_size),
+                token: &request.next_page_token,
+            };
+            let (executions, next_page_token) = search.page(&list)?;
             Ok(ListClosedWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -183,15 +191,24 @@ impl Frontend {
         .await
     }
 
-    fn page(
+    /// Runs a search where it may block, when there is a place for it and for as long as its caller waits.
+    async fn search<T: Send + 'static>(
         &self,
-        namespace: &Arc<Namespace>,
-        filter: &Filter,
-        size: i32,
-        token: &[u8],
-    ) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
-        let size = page_size(size);
-        presented(self.visibility.list(&namespace.id, filter, size, token))
+        kind: Kind,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&Self, &Search) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Status> {
+        let begun = self.searches.begin(kind, deadline).await;
+        let (search, _presence) = begun.map_err(status)?;
+        self.blocking(move |frontend| work(frontend, &search)).await
+    }
+}
+
+impl Search {
+    fn page(&self, list: &List<'_>) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
+        let page = self.store.page(list, &self.caller).map_err(refusal)?;
+        let executions = page.records.into_iter().map(shown).collect();
+        Ok((executions, page.next_page_token))
     }
 }
 
@@ -202,19 +219,10 @@ fn page_size(asked: i32) -> usize {
         .unwrap_or(PAGE_SIZE_MAX)
 }
 
-fn presented(
-    page: Result<Page, StoreError>,
-) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
-    let page = page.map_err(refusal)?;
-    Ok((
-        page.records.into_iter().map(shown).collect(),
-        page.next_page_token,
-    ))
-}
-
 fn refusal(error: StoreError) -> Refusal {
     match error {
         StoreError::InvalidToken => Refusal::invalid("Invalid NextPageToken."),
+        StoreError::Abandoned => too_late(),
         StoreError::Damaged(_) | StoreError::Failed(_) => {
             tracing::error!(%error, "visibility failed");
             Refusal::Unavailable(error.to_string())

@@ -6,6 +6,7 @@ use steadfast_protocol::workflowservice as wf;
 use steadfast_protocol::workflowservice::workflow_service_server::WorkflowService;
 use tonic::{Request, Response, Status};
 
+use crate::deadline::Arrival;
 use crate::frontend::{Frontend, stopping};
 use crate::history::present_to_old_clients;
 use crate::status::status;
@@ -15,6 +16,7 @@ macro_rules! workflow_service {
     (
         engine { $($plain:ident: $plain_request:ident => $plain_response:ident;)* }
         polls { $($poll:ident $wait:ident: $poll_request:ident => $poll_response:ident;)* }
+        searches { $($search:ident: $search_request:ident => $search_response:ident;)* }
         here { $($own:ident: $own_request:ident => $own_response:ident;)* }
     ) => {
         #[tonic::async_trait]
@@ -38,6 +40,14 @@ macro_rules! workflow_service {
                     Some(answer) => answer.map(Response::new).map_err(status),
                     None => Ok(Response::new(wf::$poll_response::default())),
                 }
+            })*
+
+            $(async fn $search(
+                &self,
+                request: Request<wf::$search_request>,
+            ) -> Result<Response<wf::$search_response>, Status> {
+                let deadline = deadline(&request);
+                Frontend::$search(self, request.into_inner(), deadline).await.map(Response::new)
             })*
 
             $(async fn $own(
@@ -74,8 +84,8 @@ macro_rules! workflow_service {
                 &self,
                 request: Request<wf::ListWorkflowExecutionsRequest>,
             ) -> Result<Response<wf::ListWorkflowExecutionsResponse>, Status> {
-                let sorts = has_feature(&request, ORDER_BY);
-                Frontend::list_workflow_executions(self, request.into_inner(), sorts)
+                let (sorts, deadline) = (has_feature(&request, ORDER_BY), deadline(&request));
+                Frontend::list_workflow_executions(self, request.into_inner(), sorts, deadline)
                     .await
                     .map(Response::new)
             }
@@ -84,8 +94,8 @@ macro_rules! workflow_service {
                 &self,
                 request: Request<wf::ScanWorkflowExecutionsRequest>,
             ) -> Result<Response<wf::ScanWorkflowExecutionsResponse>, Status> {
-                let sorts = has_feature(&request, ORDER_BY);
-                Frontend::scan_workflow_executions(self, request.into_inner(), sorts)
+                let (sorts, deadline) = (has_feature(&request, ORDER_BY), deadline(&request));
+                Frontend::scan_workflow_executions(self, request.into_inner(), sorts, deadline)
                     .await
                     .map(Response::new)
             }
@@ -143,6 +153,11 @@ workflow_service! {
         poll_workflow_task_queue WorkflowTask: PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse;
         poll_activity_task_queue ActivityTask: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse;
     }
+    searches {
+        count_workflow_executions: CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse;
+        list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
+        list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
+    }
     here {
         get_system_info: GetSystemInfoRequest => GetSystemInfoResponse;
         get_cluster_info: GetClusterInfoRequest => GetClusterInfoResponse;
@@ -152,9 +167,6 @@ workflow_service! {
         list_namespaces: ListNamespacesRequest => ListNamespacesResponse;
         update_namespace: UpdateNamespaceRequest => UpdateNamespaceResponse;
         deprecate_namespace: DeprecateNamespaceRequest => DeprecateNamespaceResponse;
-        count_workflow_executions: CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse;
-        list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
-        list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
         record_worker_heartbeat: RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse;
         list_workers: ListWorkersRequest => ListWorkersResponse;
         count_workers: CountWorkersRequest => CountWorkersResponse;
@@ -166,6 +178,11 @@ workflow_service! {
 const FOLLOWS_NEXT_RUN: &str = "follows-next-run-id";
 /// The client means an `ORDER BY` in a list. Without this it is refused, as the reference's SQL stores do.
 const ORDER_BY: &str = "order-by";
+
+/// When the caller stops waiting, if they said so.
+fn deadline<T>(request: &Request<T>) -> Option<Instant> {
+    request.extensions().get::<Arrival>()?.deadline
+}
 
 /// Whether the client says that it knows about a feature.
 fn has_feature<T>(request: &Request<T>, name: &str) -> bool {

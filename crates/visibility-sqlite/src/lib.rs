@@ -29,14 +29,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rusqlite::Connection;
 use steadfast_visibility::{
-    Change, Count, Filter, GroupBy, Page, Sort, StoreError, VisibilityStore,
+    Caller, Change, Count, Filter, GroupBy, List, Page, Sort, StoreError, VisibilityStore,
 };
 
 use catalog::Catalog;
+use render::Renderer;
 use write::Writer;
 
 /// Connections that read a file at the same time; further lists and counts wait for one.
 const READERS_MAX: usize = 4;
+/// Steps of SQLite's machine, some tens of microseconds, after which a caller is asked whether they are still there.
+const STEPS_BEFORE_ASKING: i32 = 1000;
 
 /// A visibility store in one SQLite file, or in memory.
 #[derive(Debug)]
@@ -104,18 +107,29 @@ impl SqliteVisibility {
         Self::open(None).map(|opened| opened.store)
     }
 
-    /// Runs a read on a connection of its own, within one transaction.
+    /// Runs a read on a connection of its own, within one transaction, as long as the caller waits for it.
     fn read<T>(
         &self,
+        caller: &Caller,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if caller.has_left() {
+            return Err(StoreError::Abandoned);
+        }
         let Some(file) = &self.file else {
-            return read(lock(&self.writer).connection());
+            return Attended::by(caller, lock(&self.writer).connection_mut())
+                .and_then(|attended| read(attended.0));
         };
-        let connection = file.take_reader()?;
-        let result = within_transaction(&connection, read);
+        let mut connection = file.take_reader()?;
+        let result = Attended::by(caller, &mut connection)
+            .and_then(|attended| within_transaction(attended.0, read));
         file.return_reader(connection);
         self.examined(result)
+    }
+
+    /// The numbers as they are now: taken after the transaction began, they have all that it can meet.
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes the index that a sort needs, if it is the first of its kind.
@@ -144,6 +158,29 @@ impl SqliteVisibility {
             }
         }
         result
+    }
+}
+
+/// A connection that stops what it does when the caller has left.
+struct Attended<'a>(&'a mut Connection);
+
+impl<'a> Attended<'a> {
+    fn by(caller: &Caller, connection: &'a mut Connection) -> Result<Self, StoreError> {
+        if caller.may_leave() {
+            let caller = caller.clone();
+            let stop = move || caller.has_left();
+            let attended = connection.progress_handler(STEPS_BEFORE_ASKING, Some(stop));
+            attended.map_err(failed)?;
+        }
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.progress_handler(0, None::<fn() -> bool>) {
+            tracing::error!(%error, "a connection still waits for a caller who is gone");
+        }
     }
 }
 
@@ -206,6 +243,7 @@ fn failed(error: rusqlite::Error) -> StoreError {
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
             StoreError::Damaged(error.to_string())
         }
+        Some(rusqlite::ErrorCode::OperationInterrupted) => StoreError::Abandoned,
         _ => StoreError::Failed(error.to_string()),
     }
 }
@@ -224,58 +262,40 @@ impl VisibilityStore for SqliteVisibility {
     }
 
     fn marker(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(|connection| schema::marker(connection).map_err(failed))
-    }
-
-    fn list(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.read(|connection| {
-            read::list(
-                connection,
-                &self.catalog,
-                namespace_id,
-                filter,
-                page_size,
-                token,
-            )
+        self.read(&Caller::who_stays(), |connection| {
+            schema::marker(connection).map_err(failed)
         })
     }
 
-    fn list_sorted(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        sort: &Sort,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.prepare_sort(sort)?;
-        self.read(|connection| {
-            sorted::list(
-                connection,
-                &self.catalog,
-                namespace_id,
-                filter,
-                sort,
-                page_size,
-                token,
-            )
+    fn page(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError> {
+        if let Some(sort) = list.sort {
+            self.prepare_sort(sort)?;
+        }
+        self.read(caller, |connection| {
+            let catalog = self.catalog();
+            let renderer = Renderer::of(&catalog, list.namespace_id);
+            match list.sort {
+                None => read::page(connection, &renderer, list),
+                Some(sort) => sorted::page(connection, &renderer, list, sort),
+            }
         })
     }
 
-    fn count(
+    fn tally(
         &self,
         namespace_id: &str,
         filter: &Filter,
         group_by: Option<GroupBy>,
+        caller: &Caller,
     ) -> Result<Count, StoreError> {
-        self.read(|connection| {
-            read::count(connection, &self.catalog, namespace_id, filter, group_by)
+        self.read(caller, |connection| {
+            let catalog = self.catalog();
+            let renderer = Renderer::of(&catalog, namespace_id);
+            read::count(connection, &renderer, filter, group_by).map_err(failed)
         })
+    }
+
+    fn concurrency(&self) -> usize {
+        self.file.as_ref().map_or(1, |_| READERS_MAX)
     }
 }

@@ -1,13 +1,12 @@
 //! Lists and counts.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 use steadfast_visibility::{
-    Attribute, Count, Filter, GroupBy, Page, Position, Record, StoreError, SystemField, Value,
-    status_name,
+    Attribute, Count, Filter, GroupBy, List, Page, Position, Record, StoreError, SystemField,
+    Value, status_name,
 };
 
 use crate::catalog::Catalog;
@@ -19,37 +18,28 @@ const FETCH: &str = "SELECT run_id, workflow_id, type, status, close, start, exe
     history_length, history_size, transitions, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, \
     version, attributes, memo FROM runs WHERE id = ?1";
 
-pub(crate) fn list(
+/// A page in the usual order.
+pub(crate) fn page(
     connection: &Connection,
-    catalog: &RwLock<Arc<Catalog>>,
-    namespace_id: &str,
-    filter: &Filter,
-    page_size: usize,
-    token: &[u8],
+    renderer: &Renderer<'_>,
+    list: &List<'_>,
 ) -> Result<Page, StoreError> {
-    let after = match token {
+    let after = match list.token {
         [] => None,
         token => Some(Position::decode(token).ok_or(StoreError::InvalidToken)?),
     };
-    let catalog = Arc::clone(&catalog.read().unwrap_or_else(PoisonError::into_inner));
-    let Some(namespace) = catalog.namespace(namespace_id) else {
-        return Ok(Page::default());
-    };
-    let renderer = Renderer {
-        catalog: &catalog,
-        namespace,
-    };
-    let page = || -> rusqlite::Result<_> {
-        let selection = renderer.selection(connection, filter)?;
-        let (sql, parameters) = renderer.page(selection, filter, after.as_ref(), page_size);
+    let records = || -> rusqlite::Result<_> {
+        let selection = renderer.selection(connection, list.filter)?;
+        let (sql, parameters) =
+            renderer.page(selection, list.filter, after.as_ref(), list.page_size);
         let mut statement = connection.prepare_cached(&sql)?;
         let ids = statement.query_map(&*parameters.values(), |row| row.get(0))?;
         let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
-        fetched(connection, &ids, namespace_id, &catalog)
+        fetched(connection, &ids, list.namespace_id, renderer.catalog)
     };
-    let records = page().map_err(failed)?;
+    let records = records().map_err(failed)?;
     let next_page_token = match records.last() {
-        Some(last) if records.len() == page_size => Position::of(last).encode(),
+        Some(last) if records.len() == list.page_size => Position::of(last).encode(),
         _ => Vec::new(),
     };
     Ok(Page {
@@ -122,29 +112,15 @@ type Groups = BTreeMap<(i32, String), u64>;
 
 pub(crate) fn count(
     connection: &Connection,
-    catalog: &RwLock<Arc<Catalog>>,
-    namespace_id: &str,
+    renderer: &Renderer<'_>,
     filter: &Filter,
     group_by: Option<GroupBy>,
-) -> Result<Count, StoreError> {
-    let catalog = Arc::clone(&catalog.read().unwrap_or_else(PoisonError::into_inner));
-    let Some(namespace) = catalog.namespace(namespace_id) else {
-        return Ok(Count::default());
-    };
+) -> rusqlite::Result<Count> {
     let groups = if is_counted(filter) {
-        counted(connection, namespace, filter, group_by)
+        counted(connection, renderer.namespace, filter, group_by)?
     } else {
-        searched(
-            connection,
-            &Renderer {
-                catalog: &catalog,
-                namespace,
-            },
-            filter,
-            group_by,
-        )
+        searched(connection, renderer, filter, group_by)?
     };
-    let groups = groups.map_err(failed)?;
     let total = groups.values().sum();
     let groups = match group_by {
         Some(_) => groups

@@ -69,7 +69,17 @@ pub(crate) struct Renderer<'a> {
     pub(crate) namespace: i64,
 }
 
-impl Renderer<'_> {
+/// The number of a namespace that has no runs yet.
+const UNKNOWN: i64 = -1;
+
+impl<'a> Renderer<'a> {
+    pub(crate) fn of(catalog: &'a Catalog, namespace_id: &str) -> Self {
+        Self {
+            catalog,
+            namespace: catalog.namespace(namespace_id).unwrap_or(UNKNOWN),
+        }
+    }
+
     /// The condition, in parentheses.
     pub(crate) fn filter(&self, filter: &Filter, parameters: &mut Parameters) -> String {
         match filter {

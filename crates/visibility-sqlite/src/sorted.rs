@@ -5,16 +5,13 @@
 //! in ranges, one after the other until it is full: the runs with the value at which the last page ended, those beyond
 //! it, those without a value. As in [`crate::plan`], few runs that a part of the filter selects are sorted instead.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, ToSql, params};
 use steadfast_visibility::{
-    Attribute, Filter, Page, SearchAttributeType, Sort, SortKey, SortedPosition, StoreError,
+    Attribute, Filter, List, Page, SearchAttributeType, Sort, SortKey, SortedPosition, StoreError,
     SystemField,
 };
 
-use crate::catalog::Catalog;
 use crate::failed;
 use crate::plan::Selection;
 use crate::read::fetched;
@@ -75,39 +72,29 @@ fn index(field: SystemField) -> &'static str {
     }
 }
 
-pub(crate) fn list(
+/// A page in that order.
+pub(crate) fn page(
     connection: &Connection,
-    catalog: &RwLock<Arc<Catalog>>,
-    namespace_id: &str,
-    filter: &Filter,
+    renderer: &Renderer<'_>,
+    list: &List<'_>,
     sort: &Sort,
-    page_size: usize,
-    token: &[u8],
 ) -> Result<Page, StoreError> {
-    let after = match token {
+    let after = match list.token {
         [] => None,
         token => Some(place(token).ok_or(StoreError::InvalidToken)?),
     };
-    let catalog = Arc::clone(&catalog.read().unwrap_or_else(PoisonError::into_inner));
-    let Some(namespace) = catalog.namespace(namespace_id) else {
-        return Ok(Page::default());
-    };
-    let renderer = Renderer {
-        catalog: &catalog,
-        namespace,
-    };
     let page = || -> rusqlite::Result<_> {
-        let selection = renderer.selection_for_sort(connection, filter)?;
+        let selection = renderer.selection_for_sort(connection, list.filter)?;
         let sorted = Sorted {
-            renderer: &renderer,
+            renderer,
             key: Key::of(sort, renderer.attribute_id(&sort.attribute)),
-            filter,
+            filter: list.filter,
             sort,
             selection: selection.as_ref(),
         };
         let mut found = Vec::new();
         for range in ranges(after.as_ref()) {
-            let rest = page_size.saturating_sub(found.len());
+            let rest = list.page_size.saturating_sub(found.len());
             if rest == 0 {
                 break;
             }
@@ -121,7 +108,7 @@ pub(crate) fn list(
             }
         }
         let next = match found.last() {
-            Some((id, key)) if found.len() == page_size => SortedPosition {
+            Some((id, key)) if found.len() == list.page_size => SortedPosition {
                 key: key.clone(),
                 tie: id.to_be_bytes().to_vec(),
             }
@@ -129,7 +116,8 @@ pub(crate) fn list(
             _ => Vec::new(),
         };
         let ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
-        Ok((fetched(connection, &ids, namespace_id, &catalog)?, next))
+        let records = fetched(connection, &ids, list.namespace_id, renderer.catalog)?;
+        Ok((records, next))
     };
     let (records, next_page_token) = page().map_err(failed)?;
     Ok(Page {

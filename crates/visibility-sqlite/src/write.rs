@@ -56,6 +56,10 @@ impl Writer {
         &self.connection
     }
 
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// Applies all changes and the marker, or nothing.
     pub(crate) fn apply(
         &mut self,

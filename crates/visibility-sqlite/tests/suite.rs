@@ -7,15 +7,12 @@ mod common;
 
 use std::ops::Deref;
 
-use steadfast_visibility::{
-    Change, Count, Filter, GroupBy, Page, Sort, StoreError, VisibilityStore,
-};
 use steadfast_visibility_sqlite::SqliteVisibility;
 use tempfile::TempDir;
 
 #[test]
 fn memory() {
-    common::check_store(|| SqliteVisibility::open_in_memory().unwrap());
+    common::check_store(|| Box::new(SqliteVisibility::open_in_memory().unwrap()));
 }
 
 /// A store and the folder it is in.
@@ -29,47 +26,6 @@ impl Deref for InFolder {
 
     fn deref(&self) -> &SqliteVisibility {
         &self.0
-    }
-}
-
-impl VisibilityStore for InFolder {
-    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
-        self.0.apply(changes, marker)
-    }
-
-    fn marker(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.marker()
-    }
-
-    fn list(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.0.list(namespace_id, filter, page_size, token)
-    }
-
-    fn list_sorted(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        sort: &Sort,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        self.0
-            .list_sorted(namespace_id, filter, sort, page_size, token)
-    }
-
-    fn count(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        group_by: Option<GroupBy>,
-    ) -> Result<Count, StoreError> {
-        self.0.count(namespace_id, filter, group_by)
     }
 }
 

@@ -37,7 +37,7 @@ pub use page::{Position, SortKey, SortedPosition};
 pub use payload::{decode_payload, encode_attributes, encode_payload, group_payload};
 pub use record::{Change, Record};
 pub use resolve::{QueryError, Scope, parse_count, parse_list, parse_sorted_list};
-pub use store::{Count, Page, StoreError, VisibilityStore};
+pub use store::{Caller, Count, List, Page, StoreError, VisibilityStore};
 pub use text::{fold, tokens};
 pub use validate::{
     ATTRIBUTE_COUNT_MAX, ATTRIBUTE_SIZE_MAX, ATTRIBUTES_SIZE_MAX, AttributeError,

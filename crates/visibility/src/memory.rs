@@ -10,7 +10,7 @@ use crate::filter::{Filter, GroupBy, Sort};
 use crate::literal::status_name;
 use crate::page::{Position, SortKey, SortedPosition, micros};
 use crate::record::{Change, Record};
-use crate::store::{Count, Page, StoreError, VisibilityStore};
+use crate::store::{Caller, Count, List, Page, StoreError, VisibilityStore};
 use crate::value::Value;
 
 /// Runs of all namespaces in memory.
@@ -35,6 +35,90 @@ impl MemoryVisibility {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryVisibility {
+    fn usual(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError> {
+        let after = match list.token {
+            [] => None,
+            token => Some(Position::decode(token).ok_or(StoreError::InvalidToken)?),
+        };
+        let state = self.state();
+        let found = state.found(list.namespace_id, list.filter, caller)?;
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|record| (Position::of(record), record))
+            .filter(|(position, _)| {
+                after
+                    .as_ref()
+                    .is_none_or(|after| after.order(position).is_lt())
+            })
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.order(other));
+        Ok(page(found, list.page_size, Position::encode))
+    }
+
+    fn sorted(&self, list: &List<'_>, sort: &Sort, caller: &Caller) -> Result<Page, StoreError> {
+        let place = |token: &[u8]| {
+            let after = SortedPosition::decode(token)?;
+            let tie = Position::decode(&after.tie)?;
+            Some((after.key, tie))
+        };
+        let after = match list.token {
+            [] => None,
+            token => Some(place(token).ok_or(StoreError::InvalidToken)?),
+        };
+        let state = self.state();
+        let found = state.found(list.namespace_id, list.filter, caller)?;
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|record| ((sort.key(record), Position::of(record)), record))
+            .filter(|(place, _)| {
+                let after = after.as_ref();
+                after.is_none_or(|after| sorted(sort, after, place).is_lt())
+            })
+            .collect();
+        found.sort_by(|(one, _), (other, _)| sorted(sort, one, other));
+        Ok(page(found, list.page_size, |(key, position)| {
+            let (key, tie) = (key.clone(), position.encode());
+            SortedPosition { key, tie }.encode()
+        }))
+    }
+}
+
+impl State {
+    /// The runs for which the filter holds, in no order of interest.
+    fn found(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        caller: &Caller,
+    ) -> Result<Vec<&Record>, StoreError> {
+        let mut found = Vec::new();
+        for record in self.records.values() {
+            if caller.has_left() {
+                return Err(StoreError::Abandoned);
+            }
+            if record.namespace_id == namespace_id && filter.matches(record) {
+                found.push(record);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The first of what was found, and where the next page begins.
+fn page<P>(mut found: Vec<(P, &Record)>, page_size: usize, token: impl Fn(&P) -> Vec<u8>) -> Page {
+    found.truncate(page_size);
+    let next_page_token = match found.last() {
+        Some((last, _)) if found.len() == page_size => token(last),
+        _ => Vec::new(),
+    };
+    let records = found.into_iter().map(|(_, record)| record.clone());
+    Page {
+        records: records.collect(),
+        next_page_token,
     }
 }
 
@@ -72,99 +156,22 @@ impl VisibilityStore for MemoryVisibility {
         Ok(self.state().marker.clone())
     }
 
-    fn list(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        let after = match token {
-            [] => None,
-            token => Some(Position::decode(token).ok_or(StoreError::InvalidToken)?),
-        };
-        let state = self.state();
-        let mut found: Vec<_> = state
-            .records
-            .values()
-            .filter(|record| record.namespace_id == namespace_id && filter.matches(record))
-            .map(|record| (Position::of(record), record))
-            .filter(|(position, _)| {
-                after
-                    .as_ref()
-                    .is_none_or(|after| after.order(position).is_lt())
-            })
-            .collect();
-        found.sort_by(|(one, _), (other, _)| one.order(other));
-        found.truncate(page_size);
-        let next_page_token = match found.last() {
-            Some((last, _)) if found.len() == page_size => last.encode(),
-            _ => Vec::new(),
-        };
-        Ok(Page {
-            records: found
-                .into_iter()
-                .map(|(_, record)| record.clone())
-                .collect(),
-            next_page_token,
-        })
+    fn page(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError> {
+        match list.sort {
+            None => self.usual(list, caller),
+            Some(sort) => self.sorted(list, sort, caller),
+        }
     }
 
-    fn list_sorted(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        sort: &Sort,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError> {
-        let place = |token: &[u8]| {
-            let after = SortedPosition::decode(token)?;
-            let tie = Position::decode(&after.tie)?;
-            Some((after.key, tie))
-        };
-        let after = match token {
-            [] => None,
-            token => Some(place(token).ok_or(StoreError::InvalidToken)?),
-        };
-        let state = self.state();
-        let mut found: Vec<_> = state
-            .records
-            .values()
-            .filter(|record| record.namespace_id == namespace_id && filter.matches(record))
-            .map(|record| ((sort.key(record), Position::of(record)), record))
-            .filter(|(place, _)| {
-                let after = after.as_ref();
-                after.is_none_or(|after| sorted(sort, after, place).is_lt())
-            })
-            .collect();
-        found.sort_by(|(one, _), (other, _)| sorted(sort, one, other));
-        found.truncate(page_size);
-        let next_page_token = match found.last() {
-            Some(((key, position), _)) if found.len() == page_size => SortedPosition {
-                key: key.clone(),
-                tie: position.encode(),
-            }
-            .encode(),
-            _ => Vec::new(),
-        };
-        let records = found.into_iter().map(|(_, record)| record.clone());
-        Ok(Page {
-            records: records.collect(),
-            next_page_token,
-        })
-    }
-
-    fn count(
+    fn tally(
         &self,
         namespace_id: &str,
         filter: &Filter,
         group_by: Option<GroupBy>,
+        caller: &Caller,
     ) -> Result<Count, StoreError> {
         let state = self.state();
-        let records = state.records.values();
-        let found =
-            records.filter(|record| record.namespace_id == namespace_id && filter.matches(record));
+        let found = state.found(namespace_id, filter, caller)?;
         let mut groups: BTreeMap<(i32, &str), u64> = BTreeMap::new();
         let mut total = 0;
         for record in found {

@@ -1,5 +1,7 @@
 //! What a visibility store does.
 
+use std::sync::Arc;
+
 use crate::filter::{Filter, GroupBy, Sort};
 use crate::record::{Change, Record};
 
@@ -15,34 +17,92 @@ pub trait VisibilityStore: Send + Sync {
     /// from the primary store.
     fn marker(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// One page of the runs for which the filter holds, from the position of the token on (empty: from the start).
-    /// Ordered by close time descending with open runs first, start time descending, run id ascending.
+    /// One page of the runs for which the filter holds, from the position of the token on.
+    fn page(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError>;
+
+    /// How many runs there are for which the filter holds.
+    fn tally(
+        &self,
+        namespace_id: &str,
+        filter: &Filter,
+        group_by: Option<GroupBy>,
+        caller: &Caller,
+    ) -> Result<Count, StoreError>;
+
+    /// So many pages and counts it makes at one time; further ones would wait for those.
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    /// A page in the usual order, for a caller who stays.
     fn list(
         &self,
         namespace_id: &str,
         filter: &Filter,
         page_size: usize,
         token: &[u8],
-    ) -> Result<Page, StoreError>;
+    ) -> Result<Page, StoreError> {
+        let list = List {
+            namespace_id,
+            filter,
+            sort: None,
+            page_size,
+            token,
+        };
+        self.page(&list, &Caller::who_stays())
+    }
 
-    /// The same in another order; runs with an equal value follow each other in an order of the store's own. A token is
-    /// good for the sort that it came from.
-    fn list_sorted(
-        &self,
-        namespace_id: &str,
-        filter: &Filter,
-        sort: &Sort,
-        page_size: usize,
-        token: &[u8],
-    ) -> Result<Page, StoreError>;
-
-    /// How many runs there are for which the filter holds.
+    /// A count for a caller who stays.
     fn count(
         &self,
         namespace_id: &str,
         filter: &Filter,
         group_by: Option<GroupBy>,
-    ) -> Result<Count, StoreError>;
+    ) -> Result<Count, StoreError> {
+        self.tally(namespace_id, filter, group_by, &Caller::who_stays())
+    }
+}
+
+/// Which page of which list is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    /// Whose runs.
+    pub namespace_id: &'a str,
+    /// Which of them.
+    pub filter: &'a Filter,
+    /// The order. None is the usual one: close time descending with open runs first, start time descending, run id
+    /// ascending. In another one runs with an equal value follow each other in an order of the store's own.
+    pub sort: Option<&'a Sort>,
+    /// At most so many runs.
+    pub page_size: usize,
+    /// Where the page begins: empty for the first one, else what came with the page before in the same order.
+    pub token: &'a [u8],
+}
+
+/// Who waits for an answer. A store asks again and again while it searches whether they still do, and stops if not.
+#[derive(Clone)]
+pub struct Caller(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Caller {
+    /// Waits as long as it takes.
+    pub fn who_stays() -> Self {
+        Self(None)
+    }
+
+    /// Waits until `left` says that they have left.
+    pub fn until(left: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(left)))
+    }
+
+    /// Whether nobody waits any more.
+    pub fn has_left(&self) -> bool {
+        self.0.as_ref().is_some_and(|left| left())
+    }
+
+    /// Whether they may leave at all.
+    pub fn may_leave(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 /// A page of a list.
@@ -74,6 +134,9 @@ pub enum StoreError {
     /// The stored data is damaged. The store must be opened again, which empties it, and be rebuilt.
     #[error("the visibility store is damaged: {0}")]
     Damaged(String),
+    /// The caller has left, so that there is nobody to answer.
+    #[error("nobody waits for the answer any more")]
+    Abandoned,
     /// Anything else: an UNAVAILABLE.
     #[error("the visibility store failed: {0}")]
     Failed(String),

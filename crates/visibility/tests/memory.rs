@@ -8,5 +8,5 @@ use steadfast_visibility::MemoryVisibility;
 
 #[test]
 fn memory() {
-    common::check_store(MemoryVisibility::new);
+    common::check_store(|| Box::new(MemoryVisibility::new()));
 }

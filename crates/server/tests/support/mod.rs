@@ -16,7 +16,7 @@ use steadfast_protocol::DESCRIPTORS;
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_server::{Listeners, Parts, Server};
 use steadfast_store::MemoryStore;
-use steadfast_visibility::MemoryVisibility;
+use steadfast_visibility::{MemoryVisibility, VisibilityStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,12 +36,16 @@ pub(crate) struct Served {
 }
 
 pub(crate) async fn serve() -> Served {
+    serve_with(Arc::new(MemoryVisibility::default())).await
+}
+
+/// With a visibility store that is looked at.
+pub(crate) async fn serve_with(visibility: Arc<dyn VisibilityStore>) -> Served {
     let store = Arc::new(MemoryStore::new());
     let namespaces = Arc::new(Namespaces::open(store.clone(), new_id()).unwrap());
     for name in ["default", "other"] {
         create(&namespaces, name);
     }
-    let visibility = Arc::new(MemoryVisibility::default());
     let parts = Parts {
         engine: Engine::start(
             store,

@@ -3,27 +3,34 @@
 pub(crate) mod dataset;
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use steadfast_visibility::{
-    Change, Count, Filter, Page, Record, Scope, Sort, Value, VisibilityStore, parse_count,
-    parse_list, parse_sorted_list,
+    Caller, Change, Count, Filter, GroupBy, List, Page, Record, Scope, Sort, StoreError, Value,
+    VisibilityStore, parse_count, parse_list, parse_sorted_list,
 };
 
 use dataset::{NAMESPACE, custom_attributes, fill, keyword, list, run};
 
 /// Runs all checks, each on a new store.
-pub(crate) fn check_store<S: VisibilityStore>(new: impl Fn() -> S) {
-    check_queries(&new(), include_str!("queries.txt"), Scope::Workflows);
-    check_queries(&new(), include_str!("schedules.txt"), Scope::Schedules);
-    check_counts(&new());
-    check_pages(&new());
-    check_sorted(&new());
-    check_versions_and_deletes(&new());
-    check_round_trip(&new());
-    check_namespaces(&new());
-    check_changed_types(&new());
-    check_odd_strings(&new());
-    check_marker(&new());
+pub(crate) fn check_store<S>(new: impl Fn() -> S)
+where
+    S: Deref<Target: VisibilityStore + Sized>,
+{
+    check_queries(&*new(), include_str!("queries.txt"), Scope::Workflows);
+    check_queries(&*new(), include_str!("schedules.txt"), Scope::Schedules);
+    check_counts(&*new());
+    check_pages(&*new());
+    check_sorted(&*new());
+    check_versions_and_deletes(&*new());
+    check_round_trip(&*new());
+    check_namespaces(&*new());
+    check_changed_types(&*new());
+    check_odd_strings(&*new());
+    check_marker(&*new());
+    check_callers(&*new());
 }
 
 fn cases(text: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -162,6 +169,24 @@ fn check_pages(store: &dyn VisibilityStore) {
     }
 }
 
+fn list_sorted(
+    store: &dyn VisibilityStore,
+    namespace_id: &str,
+    filter: &Filter,
+    sort: &Sort,
+    page_size: usize,
+    token: &[u8],
+) -> Result<Page, StoreError> {
+    let list = List {
+        namespace_id,
+        filter,
+        sort: Some(sort),
+        page_size,
+        token,
+    };
+    store.page(&list, &Caller::who_stays())
+}
+
 fn pages(store: &dyn VisibilityStore, filter: &Filter, page_size: usize) -> Vec<Record> {
     let mut records = Vec::new();
     let mut token = Vec::new();
@@ -186,9 +211,7 @@ fn check_sorted(store: &dyn VisibilityStore) {
     };
     let ids = |query: &str| {
         let (filter, sort) = sorted(query);
-        let page = store
-            .list_sorted(NAMESPACE, &filter, &sort, 1000, &[])
-            .unwrap();
+        let page = list_sorted(store, NAMESPACE, &filter, &sort, 1000, &[]).unwrap();
         assert!(page.next_page_token.is_empty());
         let ids = page.records.into_iter().map(|record| record.workflow_id);
         ids.collect::<Vec<_>>().join(" ")
@@ -220,9 +243,7 @@ fn check_sorted(store: &dyn VisibilityStore) {
     }
     // A token of another order is none.
     let (filter, sort) = sorted("ORDER BY StartTime");
-    let page = store
-        .list_sorted(NAMESPACE, &filter, &sort, 2, &[])
-        .unwrap();
+    let page = list_sorted(store, NAMESPACE, &filter, &sort, 2, &[]).unwrap();
     assert!(
         store
             .list(NAMESPACE, &filter, 2, &page.next_page_token)
@@ -230,7 +251,7 @@ fn check_sorted(store: &dyn VisibilityStore) {
     );
     let usual = store.list(NAMESPACE, &filter, 2, &[]).unwrap();
     for token in [&usual.next_page_token[..], b"\x02", b"\x02\x03\xff\xff"] {
-        let found = store.list_sorted(NAMESPACE, &filter, &sort, 2, token);
+        let found = list_sorted(store, NAMESPACE, &filter, &sort, 2, token);
         assert!(found.is_err());
     }
 }
@@ -243,8 +264,7 @@ pub(crate) fn check_order(
     sort: &Sort,
     what: &str,
 ) {
-    let whole = store
-        .list_sorted(namespace, filter, sort, 1000, &[])
+    let whole = list_sorted(store, namespace, filter, sort, 1000, &[])
         .unwrap()
         .records;
     let run_ids = |records: &[Record]| -> BTreeSet<String> {
@@ -265,9 +285,7 @@ pub(crate) fn check_order(
     for page_size in [1, 2, 5] {
         let (mut found, mut token) = (Vec::new(), Vec::new());
         loop {
-            let page = store
-                .list_sorted(namespace, filter, sort, page_size, &token)
-                .unwrap();
+            let page = list_sorted(store, namespace, filter, sort, page_size, &token).unwrap();
             assert!(page.records.len() <= page_size);
             found.extend(page.records);
             token = page.next_page_token;
@@ -548,4 +566,60 @@ fn check_marker(store: &dyn VisibilityStore) {
     store.apply(vec![], Some(b"one")).unwrap();
     store.apply(vec![], None).unwrap();
     assert_eq!(store.marker().unwrap().as_deref(), Some(&b"one"[..]));
+}
+
+/// Who has left is not searched for any longer, and who comes next finds all as it was.
+fn check_callers(store: &dyn VisibilityStore) {
+    let runs = (0..3000).map(|number| run(&format!("r{number}"), number, 1, None, vec![]));
+    store
+        .apply(runs.map(Change::Upsert).collect(), None)
+        .unwrap();
+    // Nobody has it, so that all runs are looked at.
+    let queue = parse_list(
+        "TaskQueue = 'nobody'",
+        &custom_attributes(),
+        Scope::Workflows,
+    )
+    .unwrap();
+    let sort = parse_sorted_list(
+        "ORDER BY WorkflowId",
+        &custom_attributes(),
+        Scope::Workflows,
+    );
+    let sort = sort.unwrap().1;
+    let list = |sort| List {
+        namespace_id: NAMESPACE,
+        filter: &queue,
+        sort,
+        page_size: 10,
+        token: &[],
+    };
+    let (usual, sorted) = (list(None), list(sort.as_ref()));
+    let searches: [&dyn Fn(&Caller) -> Result<(), StoreError>; 4] = [
+        &|caller| store.page(&usual, caller).map(drop),
+        &|caller| store.page(&sorted, caller).map(drop),
+        &|caller| store.tally(NAMESPACE, &queue, None, caller).map(drop),
+        &|caller| {
+            let by = Some(GroupBy::ExecutionStatus);
+            store.tally(NAMESPACE, &queue, by, caller).map(drop)
+        },
+    ];
+    for search in searches {
+        let asked = Arc::new(AtomicUsize::new(0));
+        // Asked for the last time when they have left.
+        let leaves_after = |stays: usize| {
+            asked.store(0, Ordering::Relaxed);
+            let asked = asked.clone();
+            Caller::until(move || asked.fetch_add(1, Ordering::Relaxed) == stays)
+        };
+        search(&leaves_after(usize::MAX)).unwrap();
+        let whole = asked.load(Ordering::Relaxed);
+        assert!(whole > 5, "asked {whole} times");
+        for stays in [0, 1, whole / 2] {
+            let answer = search(&leaves_after(stays));
+            assert!(matches!(answer, Err(StoreError::Abandoned)), "{answer:?}");
+            assert_eq!(asked.load(Ordering::Relaxed), stays + 1);
+            search(&Caller::who_stays()).unwrap();
+        }
+    }
 }
