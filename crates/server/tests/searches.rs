@@ -25,8 +25,13 @@ use tonic::Status;
 const LONG: Duration = Duration::from_secs(600);
 const RUNS: u64 = 2000;
 
-/// A store on SQLite that says what its counts do, and in which a count of the queue "slow" goes on, from its second
-/// step on, until its caller has left.
+/// What makes a count look at all runs; it finds none.
+const SLOW: &str = "ParentRunId = 'slow'";
+/// The same, of all.
+const ALL: &str = "ParentRunId IS NULL";
+
+/// A store on SQLite that says what its counts do, and in which a count that is [`SLOW`] goes on, from its second step
+/// on, until its caller has left.
 struct Watched {
     inner: SqliteVisibility,
     said: UnboundedSender<Said>,
@@ -101,7 +106,6 @@ async fn served() -> (Served, UnboundedReceiver<Said>) {
             namespace_id: namespace_id.clone(),
             run_id: format!("run-{number}"),
             workflow_id: format!("workflow-{number}"),
-            task_queue: "queue".to_owned(),
             status: 1,
             ..Record::default()
         })
@@ -110,10 +114,10 @@ async fn served() -> (Served, UnboundedReceiver<Said>) {
     (served, heard)
 }
 
-fn count(served: &Served, queue: &str, patience: Duration) -> JoinHandle<Result<i64, Status>> {
+fn count(served: &Served, query: &str, patience: Duration) -> JoinHandle<Result<i64, Status>> {
     let request = CountWorkflowExecutionsRequest {
         namespace: "default".to_owned(),
-        query: format!("TaskQueue = '{queue}'"),
+        query: query.to_owned(),
     };
     let channel = served.channel.clone();
     tokio::spawn(async move {
@@ -139,7 +143,7 @@ async fn list(served: &Served) -> Result<(), Status> {
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_leave_a_place_for_lists_and_stop_when_their_callers_leave() {
     let (served, mut heard) = served().await;
-    let counts: Vec<_> = (0..6).map(|_| count(&served, "slow", LONG)).collect();
+    let counts: Vec<_> = (0..6).map(|_| count(&served, SLOW, LONG)).collect();
     // As many as come to the store at all while none ends.
     for _ in 0..3 {
         assert_eq!(heard.recv().await, Some(Said::UnderWay));
@@ -160,7 +164,7 @@ async fn counts_leave_a_place_for_lists_and_stop_when_their_callers_leave() {
     }
     // All places are free again.
     for _ in 0..4 {
-        let counted = count(&served, "queue", LONG).await.unwrap().unwrap();
+        let counted = count(&served, ALL, LONG).await.unwrap().unwrap();
         assert_eq!(counted, RUNS.cast_signed());
         while heard.recv().await != Some(Said::Counted) {}
     }
@@ -169,7 +173,7 @@ async fn counts_leave_a_place_for_lists_and_stop_when_their_callers_leave() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_count_stops_when_the_time_of_its_caller_is_up() {
     let (served, mut heard) = served().await;
-    let counted = count(&served, "slow", Duration::from_millis(300)).await;
+    let counted = count(&served, SLOW, Duration::from_millis(300)).await;
     let code = counted.unwrap().unwrap_err().code();
     assert!(
         matches!(code, tonic::Code::DeadlineExceeded | tonic::Code::Cancelled),

@@ -8,12 +8,15 @@
 //! - [`catalog`]: small numbers for namespaces and attributes
 //! - [`codec`], [`functions`]: the attributes of a run as a blob, and SQL functions that look into it
 //! - [`mod@write`]: how changes are applied
-//! - [`render`], [`plan`], [`read`]: filters as SQL, which index answers them, lists and counts
-//! - [`sorted`]: lists in another order
+//! - [`render`], [`plan`], [`order`], [`read`]: filters as SQL, which index answers them, the order of lists, lists and
+//!   counts
+//! - [`sorted`], [`grouped`]: lists in another order
 
 mod catalog;
 mod codec;
 mod functions;
+mod grouped;
+mod order;
 mod plan;
 mod read;
 mod render;
@@ -21,7 +24,7 @@ mod schema;
 mod sorted;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,13 +47,20 @@ const STEPS_BEFORE_ASKING: i32 = 1000;
 /// A visibility store in one SQLite file, or in memory.
 #[derive(Debug)]
 pub struct SqliteVisibility {
-    writer: Mutex<Writer>,
+    writer: Arc<Mutex<Writer>>,
     /// Shared by the writer, which adds to it, and the readers.
     catalog: RwLock<Arc<Catalog>>,
-    /// Names of the indexes that lists in another order need and that are known to be there.
-    sort_indexes: Mutex<BTreeSet<&'static str>>,
+    /// The indexes that lists in another order need: those that are there, and those that are being made.
+    sort_indexes: Arc<Mutex<BTreeMap<String, Index>>>,
     /// None in memory, where the writer's connection is the only one.
     file: Option<File>,
+}
+
+/// An index that is made when it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Index {
+    InTheMaking,
+    There,
 }
 
 #[derive(Debug)]
@@ -87,6 +97,8 @@ impl SqliteVisibility {
             None => (schema::open_memory()?, true),
         };
         let catalog = Catalog::load(&connection).map_err(failed)?;
+        let made = sorted::made_indexes(&connection).map_err(failed)?;
+        let made = made.into_iter().map(|name| (name, Index::There)).collect();
         let file = path.map(|path| File {
             path: path.to_owned(),
             readers: Mutex::default(),
@@ -94,9 +106,9 @@ impl SqliteVisibility {
             condemned: AtomicBool::new(false),
         });
         let store = Self {
-            writer: Mutex::new(Writer::new(connection)),
+            writer: Arc::new(Mutex::new(Writer::new(connection))),
             catalog: RwLock::new(Arc::new(catalog)),
-            sort_indexes: Mutex::default(),
+            sort_indexes: Arc::new(Mutex::new(made)),
             file,
         };
         Ok(Opened { store, rebuilt })
@@ -132,19 +144,28 @@ impl SqliteVisibility {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes the index that a sort needs, if it is the first of its kind.
-    fn prepare_sort(&self, sort: &Sort) -> Result<(), StoreError> {
-        let Some((name, statement)) = sorted::missing_index(sort) else {
-            return Ok(());
+    /// Whether the index that a sort needs is there. If not, it is from now on in the making: nothing is written
+    /// meanwhile, but lists go on.
+    fn has_index(&self, sort: &Sort) -> bool {
+        let Some((name, statement)) = sorted::index_to_make(sort) else {
+            return true;
         };
-        // Under the lock, so that those who ask meanwhile wait for it.
-        let mut known = lock(&self.sort_indexes);
-        if !known.contains(name) {
-            let made = sorted::make_index(lock(&self.writer).connection(), &statement);
-            self.examined(made.map_err(failed))?;
-            known.insert(name);
+        let mut indexes = lock(&self.sort_indexes);
+        if let Some(index) = indexes.get(name) {
+            return *index == Index::There;
         }
-        Ok(())
+        indexes.insert(name.to_owned(), Index::InTheMaking);
+        let (writer, indexes) = (self.writer.clone(), self.sort_indexes.clone());
+        std::thread::spawn(move || {
+            match sorted::make_index(lock(&writer).connection(), &statement) {
+                Ok(()) => lock(&indexes).insert(name.to_owned(), Index::There),
+                Err(error) => {
+                    tracing::error!(%error, name, "an index for sorted lists could not be made");
+                    lock(&indexes).remove(name)
+                }
+            }
+        });
+        false
     }
 
     /// Makes sure that the next open replaces a file that was found damaged.
@@ -268,15 +289,17 @@ impl VisibilityStore for SqliteVisibility {
     }
 
     fn page(&self, list: &List<'_>, caller: &Caller) -> Result<Page, StoreError> {
-        if let Some(sort) = list.sort {
-            self.prepare_sort(sort)?;
-        }
+        // Before the read begins, which then sees the index if it is there.
+        let has_index = list.sort.is_none_or(|sort| self.has_index(sort));
         self.read(caller, |connection| {
             let catalog = self.catalog();
             let renderer = Renderer::of(&catalog, list.namespace_id);
             match list.sort {
                 None => read::page(connection, &renderer, list),
-                Some(sort) => sorted::page(connection, &renderer, list, sort),
+                Some(sort) => match grouped::column(sort) {
+                    Some(column) => grouped::page(connection, &renderer, list, sort, column),
+                    None => sorted::page(connection, &renderer, list, sort, has_index),
+                },
             }
         })
     }

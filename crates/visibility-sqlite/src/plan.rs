@@ -1,20 +1,24 @@
 //! Which index answers a filter.
 //!
 //! A list has two ways. Where a part of the filter selects few runs by an index (a workflow id, a custom keyword, ...),
-//! these are fetched, filtered and sorted. Otherwise the runs are read in the order of lists until the page is full,
-//! which ends soon when many runs match. Which parts select few is not guessed: the index is asked, up to a limit.
+//! these are fetched, filtered and sorted. Otherwise the runs are read in the order of lists until the page is full
+//! ([`crate::order`]), which ends soon when many runs match. Which parts select few is not guessed: the index is asked, up
+//! to a limit.
 
 use rusqlite::Connection;
 use steadfast_visibility::{
-    Attribute, Comparison, Filter, Position, Predicate, Record, STATUS_NAMES, SearchAttributeType,
+    Attribute, Comparison, Filter, Position, Predicate, STATUS_NAMES, SearchAttributeType,
     SystemField, Value,
 };
 
-use crate::render::{Parameters, Renderer, keyword, operator, prefixed, sql};
+use crate::order::{named_type, statuses};
+use crate::render::{Parameters, Renderer, keyword, operator, prefixed, sql, successor};
 use crate::write::COMMON_MEMBER;
 
 /// Runs that are fetched and sorted for one page.
 const SELECTED_MAX: i64 = 10_000;
+/// Runs that are fetched for one count rather than all.
+pub(crate) const COUNTED_MAX: i64 = 50_000;
 /// Parts of a filter that are tried.
 const TRIED_MAX: usize = 8;
 /// Alternatives of an OR that are looked up one by one.
@@ -38,7 +42,7 @@ impl Selection {
 }
 
 /// The members of a conjunction, however it is nested.
-fn conjuncts<'a>(filter: &'a Filter, into: &mut Vec<&'a Filter>) {
+pub(crate) fn conjuncts<'a>(filter: &'a Filter, into: &mut Vec<&'a Filter>) {
     match filter {
         Filter::And(filters) => filters.iter().for_each(|filter| conjuncts(filter, into)),
         other => into.push(other),
@@ -46,16 +50,26 @@ fn conjuncts<'a>(filter: &'a Filter, into: &mut Vec<&'a Filter>) {
 }
 
 impl Renderer<'_> {
-    /// The condition that selects few runs, if there is one, as a SELECT of their numbers.
+    /// The condition that selects few runs of a page, if there is one.
     pub(crate) fn selection(
         &self,
         connection: &Connection,
         filter: &Filter,
     ) -> rusqlite::Result<Option<Selection>> {
+        let selection = self.selection_below(connection, filter, SELECTED_MAX)?;
+        Ok(selection.map(|(_, selection)| selection))
+    }
+
+    /// The condition that selects the fewest runs, if they are fewer than that; and how many they are.
+    pub(crate) fn selection_below(
+        &self,
+        connection: &Connection,
+        filter: &Filter,
+        most: i64,
+    ) -> rusqlite::Result<Option<(i64, Selection)>> {
         let mut parts = Vec::new();
         conjuncts(filter, &mut parts);
-        let selections = parts.into_iter().filter_map(|part| self.selected_by(part));
-        best(connection, selections)
+        best(connection, self.selections(&parts).into_iter(), most)
     }
 
     /// The same for a list in another order, in which the status or the type may select few runs, too.
@@ -66,9 +80,33 @@ impl Renderer<'_> {
     ) -> rusqlite::Result<Option<Selection>> {
         let mut parts = Vec::new();
         conjuncts(filter, &mut parts);
-        let listed = self.listed(&parts);
-        let selections = parts.iter().filter_map(|part| self.selected_by(part));
-        best(connection, listed.into_iter().chain(selections))
+        let selections = self.listed(&parts).into_iter();
+        let selections = selections.chain(self.selections(&parts));
+        let selection = best(connection, selections, SELECTED_MAX)?;
+        Ok(selection.map(|(_, selection)| selection))
+    }
+
+    /// What parts that must all hold select: each by itself, but tests of the same value together.
+    fn selections(&self, parts: &[&Filter]) -> Vec<Selection> {
+        let mut tests: Vec<(&Attribute, Vec<&Predicate>)> = Vec::new();
+        let mut selections = Vec::new();
+        for part in parts {
+            let Filter::Test(attribute, predicate) = part else {
+                selections.extend(self.selected_by(part));
+                continue;
+            };
+            let mut known = tests.iter_mut();
+            match known.find(|(known, _)| *known == attribute && has_one_value(attribute)) {
+                Some((_, predicates)) => predicates.push(predicate),
+                None => tests.push((attribute, vec![predicate])),
+            }
+        }
+        selections.extend(tests.into_iter().filter_map(|(attribute, predicates)| {
+            let mut parameters = Parameters::default();
+            let sql = self.select_tests(attribute, &predicates, &mut parameters)?;
+            Some(Selection { sql, parameters })
+        }));
+        selections
     }
 
     /// The runs of the statuses and the type that the filter names, if it names any.
@@ -100,7 +138,7 @@ impl Renderer<'_> {
     fn select(&self, part: &Filter, parameters: &mut Parameters) -> Option<String> {
         match part {
             Filter::Test(attribute, predicate) => {
-                self.select_test(attribute, predicate, parameters)
+                self.select_tests(attribute, &[predicate], parameters)
             }
             Filter::Or(alternatives) if (1..=ALTERNATIVES_MAX).contains(&alternatives.len()) => {
                 let selects: Option<Vec<_>> = alternatives
@@ -118,12 +156,15 @@ impl Renderer<'_> {
                 }
                 select
             }),
-            // `division IS NOT NULL` is the one negation that an index of few runs answers.
+            // That there is a value is the one negation that an index of few runs answers.
             Filter::Not(inner) => match &**inner {
-                Filter::Test(attribute, Predicate::IsNull)
-                    if *attribute == Attribute::namespace_division() =>
-                {
-                    Some(self.select_runs("division IS NOT NULL"))
+                Filter::Test(attribute, Predicate::IsNull) => {
+                    let column = match attribute {
+                        Attribute::System(SystemField::ParentWorkflowId) => "parent_workflow_id",
+                        named if *named == Attribute::namespace_division() => "division",
+                        _ => return None,
+                    };
+                    Some(self.select_runs(&format!("{column} IS NOT NULL")))
                 }
                 _ => None,
             },
@@ -131,34 +172,46 @@ impl Renderer<'_> {
         }
     }
 
-    fn select_test(
+    /// Runs with a value for which all tests hold that are about a range.
+    fn select_tests(
         &self,
         attribute: &Attribute,
-        predicate: &Predicate,
+        predicates: &[&Predicate],
         parameters: &mut Parameters,
     ) -> Option<String> {
+        let mut ranges = |range: &dyn Fn(&Predicate, &mut Parameters) -> Option<String>| {
+            let ranges = predicates.iter();
+            let ranges: Vec<_> = ranges
+                .filter_map(|predicate| range(predicate, parameters))
+                .collect();
+            (!ranges.is_empty()).then(|| ranges.join(" AND "))
+        };
         let column = match attribute {
             Attribute::System(SystemField::RunId) => "run_id",
             Attribute::System(SystemField::WorkflowId) => "workflow_id",
             Attribute::System(SystemField::ParentWorkflowId) => "parent_workflow_id",
             Attribute::System(SystemField::RootWorkflowId) => "root_workflow_id",
             Attribute::System(SystemField::StartTime) => "start",
+            Attribute::System(SystemField::TaskQueue) => "queue",
             Attribute::System(_) => return None,
             division if *division == Attribute::namespace_division() => "division",
             named => {
                 // An attribute without a number has no values, so nothing is selected.
                 let id = self.attribute_id(named).unwrap_or(-1);
-                let range = value_range(named, predicate, parameters)?;
+                let range =
+                    ranges(&|predicate, parameters| value_range(named, predicate, parameters))?;
                 return Some(format!(
                     "SELECT run AS id FROM attribute_values WHERE attribute = {id} AND {range}"
                 ));
             }
         };
-        let range = scalar_range(column, predicate, parameters)?;
-        let select = self.select_runs(&range);
+        let mut of = |column: &str| {
+            ranges(&|predicate, parameters| scalar_range(column, predicate, parameters))
+        };
+        let select = self.select_runs(&of(column)?);
         Some(if column == "root_workflow_id" {
             // The root of a run without an own one is the run itself.
-            let own = self.select_runs(&scalar_range("workflow_id", predicate, parameters)?);
+            let own = self.select_runs(&of("workflow_id")?);
             format!("SELECT id FROM ({select} UNION ALL {own})")
         } else {
             select
@@ -172,21 +225,8 @@ impl Renderer<'_> {
         )
     }
 
-    /// The statement of a page: the numbers of its runs, in order.
-    pub(crate) fn page(
-        &self,
-        selection: Option<Selection>,
-        filter: &Filter,
-        after: Option<&Position>,
-        page_size: usize,
-    ) -> (String, Parameters) {
-        match selection {
-            Some(selection) => self.selected_page(selection, filter, after, page_size),
-            None => self.ordered_page(filter, after, page_size),
-        }
-    }
-
-    fn selected_page(
+    /// The statement of a page of the selected runs: their numbers, in order.
+    pub(crate) fn selected_page(
         &self,
         selection: Selection,
         filter: &Filter,
@@ -216,83 +256,63 @@ impl Renderer<'_> {
         (sql, parameters)
     }
 
-    /// Merges ranges that are each in the order of lists: per status (and type, if the filter names one), the runs with
-    /// the close time of the last page's end (at first: the open ones), and those that closed before.
-    fn ordered_page(
-        &self,
-        filter: &Filter,
-        after: Option<&Position>,
-        page_size: usize,
-    ) -> (String, Parameters) {
-        let mut parts = Vec::new();
-        conjuncts(filter, &mut parts);
-        let mut parameters = Parameters::default();
-        let condition = self.filter(filter, &mut parameters);
-        let close = parameters.bind(after.map_or(Position::OPEN, |after| after.close_time));
-        let bounds = close_bounds(&parts, &mut parameters);
-        let tie = after.map(|after| {
-            let start = parameters.bind(after.start_time);
-            let run_id = parameters.bind(after.run_id.clone());
-            format!(" AND r.start <= {start} AND (r.start < {start} OR r.run_id > {run_id})")
-        });
-        let types = named_type(&parts).map(|name| parameters.bind(name));
-        let (index, of_type) = match types {
-            Some(name) => ("runs_type", format!(" AND r.type = {name}")),
-            None => ("runs_status", String::new()),
+    /// The filter that holds for those runs for which this part of one does not, where an index may find these; none if
+    /// there is none.
+    pub(crate) fn left_out_by(part: &Filter) -> Option<Filter> {
+        let Filter::Test(attribute, predicate) = part else {
+            return None;
         };
-
-        let mut ranges = Vec::new();
-        for status in statuses(&parts) {
-            for range in [
-                format!("r.close = {close}{}", tie.as_deref().unwrap_or_default()),
-                format!("r.close < {close}"),
-            ] {
-                ranges.push(format!(
-                    "SELECT r.close, r.start, r.run_id, r.id FROM runs r INDEXED BY {index} \
-                        WHERE r.ns = {}{of_type} AND r.status = {status} AND {range}{bounds} AND {condition}",
-                    self.namespace
-                ));
+        let compare = |comparison, value: Value| {
+            Filter::Test(attribute.clone(), Predicate::Compare(comparison, value))
+        };
+        match (attribute, predicate) {
+            (Attribute::System(SystemField::ParentWorkflowId), Predicate::IsNull) => {
+                Some(Filter::Not(Box::new(part.clone())))
             }
+            // No run is without these.
+            (
+                Attribute::System(
+                    SystemField::WorkflowId | SystemField::StartTime | SystemField::TaskQueue,
+                ),
+                predicate,
+            ) => match predicate {
+                Predicate::Compare(comparison, value) => {
+                    Some(compare(opposite(*comparison), value.clone()))
+                }
+                Predicate::Between(low, high) => Some(Filter::Or(vec![
+                    compare(Comparison::Less, low.clone()),
+                    compare(Comparison::Greater, high.clone()),
+                ])),
+                Predicate::StartsWith(prefix) => {
+                    let below = compare(Comparison::Less, Value::Keyword(prefix.clone()));
+                    let above = successor(prefix)
+                        .map(|above| compare(Comparison::GreaterOrEqual, Value::Keyword(above)));
+                    Some(Filter::Or([below].into_iter().chain(above).collect()))
+                }
+                _ => None,
+            },
+            _ => None,
         }
-        if ranges.is_empty() {
-            return ("SELECT 0 WHERE 0".to_owned(), Parameters::default());
-        }
-        let ranges = ranges.join(" UNION ALL ");
-        let sql = format!("SELECT id FROM ({ranges} ORDER BY 1 DESC, 2 DESC, 3 LIMIT {page_size})");
-        (sql, parameters)
     }
+}
 
-    /// The statement of a count, with the value of the group in the first column.
-    pub(crate) fn count(
-        &self,
-        selection: Option<Selection>,
-        filter: &Filter,
-        group: &str,
-    ) -> (String, Parameters) {
-        let (selected, mut parameters) = match selection {
-            Some(Selection { sql, parameters }) => (
-                format!(" NOT INDEXED WHERE r.id IN ({sql}) AND"),
-                parameters,
-            ),
-            None => (" WHERE".to_owned(), Parameters::default()),
-        };
-        let condition = self.filter(filter, &mut parameters);
-        let namespace = self.namespace;
-        let sql = format!(
-            "SELECT {group}, count(*) FROM runs r{selected} r.ns = {namespace} AND {condition} GROUP BY 1"
-        );
-        (sql, parameters)
-    }
+/// Whether a run has at most one value of it to be tested.
+fn has_one_value(attribute: &Attribute) -> bool {
+    !matches!(
+        attribute.value_type(),
+        SearchAttributeType::KeywordList | SearchAttributeType::Text
+    )
 }
 
 /// The selection of the fewest runs, if there is one that is worth it.
 fn best(
     connection: &Connection,
     selections: impl Iterator<Item = Selection>,
-) -> rusqlite::Result<Option<Selection>> {
+    most: i64,
+) -> rusqlite::Result<Option<(i64, Selection)>> {
     let mut best: Option<(i64, Selection)> = None;
     for selection in selections.take(TRIED_MAX) {
-        let enough = best.as_ref().map_or(SELECTED_MAX, |(count, _)| *count);
+        let enough = best.as_ref().map_or(most, |(count, _)| *count);
         let sql = format!("SELECT count(*) FROM ({} LIMIT {enough})", selection.sql);
         let mut statement = connection.prepare_cached(&sql)?;
         let count: i64 = statement.query_row(&*selection.parameters.values(), |row| row.get(0))?;
@@ -300,7 +320,7 @@ fn best(
             best = Some((count, selection));
         }
     }
-    Ok(best.map(|(_, selection)| selection))
+    Ok(best)
 }
 
 /// A range of an index on a column; none if the predicate selects no range of it.
@@ -358,75 +378,13 @@ fn value_range(
     }
 }
 
-/// The statuses that the filter leaves possible.
-fn statuses(parts: &[&Filter]) -> Vec<usize> {
-    let status = Attribute::System(SystemField::ExecutionStatus);
-    let about_status: Vec<_> = parts
-        .iter()
-        .filter(|part| only_about(part, &status))
-        .collect();
-    (0..STATUS_NAMES.len())
-        .filter(|number| {
-            let record = Record {
-                status: i32::try_from(*number).unwrap_or_default(),
-                ..Record::default()
-            };
-            about_status.iter().all(|part| part.matches(&record))
-        })
-        .collect()
-}
-
-/// Whether all tests of the filter are of this attribute.
-fn only_about(filter: &Filter, attribute: &Attribute) -> bool {
-    match filter {
-        Filter::And(filters) | Filter::Or(filters) => {
-            filters.iter().all(|filter| only_about(filter, attribute))
-        }
-        Filter::Not(filter) => only_about(filter, attribute),
-        Filter::Test(tested, _) => tested == attribute,
+fn opposite(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Equal => Comparison::NotEqual,
+        Comparison::NotEqual => Comparison::Equal,
+        Comparison::Less => Comparison::GreaterOrEqual,
+        Comparison::LessOrEqual => Comparison::Greater,
+        Comparison::Greater => Comparison::LessOrEqual,
+        Comparison::GreaterOrEqual => Comparison::Less,
     }
-}
-
-fn named_type(parts: &[&Filter]) -> Option<String> {
-    parts.iter().find_map(|part| match part {
-        Filter::Test(
-            Attribute::System(SystemField::WorkflowType),
-            Predicate::Compare(Comparison::Equal, name),
-        ) => keyword(name).cloned(),
-        _ => None,
-    })
-}
-
-/// What the filter says of close times, in a form that the indexes of lists understand. A run is not closed before it
-/// is started, so that a lower bound of start times is one of close times, too.
-fn close_bounds(parts: &[&Filter], parameters: &mut Parameters) -> String {
-    let mut bounds = String::new();
-    for part in parts {
-        let Filter::Test(Attribute::System(field), predicate) = part else {
-            continue;
-        };
-        let (low, high) = match predicate {
-            Predicate::Compare(Comparison::Equal, value) => (Some(value), Some(value)),
-            Predicate::Compare(Comparison::Greater | Comparison::GreaterOrEqual, value) => {
-                (Some(value), None)
-            }
-            Predicate::Compare(Comparison::Less | Comparison::LessOrEqual, value) => {
-                (None, Some(value))
-            }
-            Predicate::Between(low, high) => (Some(low), Some(high)),
-            _ => continue,
-        };
-        let (low, high) = match field {
-            SystemField::StartTime => (low, None),
-            SystemField::CloseTime => (low, high),
-            _ => continue,
-        };
-        if let Some(low) = low {
-            bounds += &format!(" AND r.close >= {}", parameters.bind(sql(low)));
-        }
-        if let Some(high) = high {
-            bounds += &format!(" AND r.close <= {}", parameters.bind(sql(high)));
-        }
-    }
-    bounds
 }

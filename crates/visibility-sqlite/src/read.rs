@@ -12,7 +12,9 @@ use steadfast_visibility::{
 use crate::catalog::Catalog;
 use crate::codec::decode;
 use crate::failed;
-use crate::render::Renderer;
+use crate::order::Stage;
+use crate::plan::{COUNTED_MAX, Selection, conjuncts};
+use crate::render::{Parameters, Renderer};
 
 const FETCH: &str = "SELECT run_id, workflow_id, type, status, close, start, execution, division, queue, duration, \
     history_length, history_size, transitions, parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, \
@@ -28,16 +30,7 @@ pub(crate) fn page(
         [] => None,
         token => Some(Position::decode(token).ok_or(StoreError::InvalidToken)?),
     };
-    let records = || -> rusqlite::Result<_> {
-        let selection = renderer.selection(connection, list.filter)?;
-        let (sql, parameters) =
-            renderer.page(selection, list.filter, after.as_ref(), list.page_size);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let ids = statement.query_map(&*parameters.values(), |row| row.get(0))?;
-        let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
-        fetched(connection, &ids, list.namespace_id, renderer.catalog)
-    };
-    let records = records().map_err(failed)?;
+    let records = in_order(connection, renderer, list, after.as_ref()).map_err(failed)?;
     let next_page_token = match records.last() {
         Some(last) if records.len() == list.page_size => Position::of(last).encode(),
         _ => Vec::new(),
@@ -46,6 +39,44 @@ pub(crate) fn page(
         records,
         next_page_token,
     })
+}
+
+/// The first runs after that place in the usual order.
+pub(crate) fn in_order(
+    connection: &Connection,
+    renderer: &Renderer<'_>,
+    list: &List<'_>,
+    after: Option<&Position>,
+) -> rusqlite::Result<Vec<Record>> {
+    let ids = match renderer.selection(connection, list.filter)? {
+        Some(selection) => {
+            let size = list.page_size;
+            let page = renderer.selected_page(selection, list.filter, after, size);
+            numbers(connection, &page)?
+        }
+        None => {
+            let mut ids = Vec::new();
+            for stage in [Stage::Open, Stage::Closed] {
+                let rest = list.page_size.saturating_sub(ids.len());
+                let page = renderer.ordered_page(stage, list.filter, after, rest);
+                if let Some(page) = page.filter(|_| rest > 0) {
+                    ids.extend(numbers(connection, &page)?);
+                }
+            }
+            ids
+        }
+    };
+    fetched(connection, &ids, list.namespace_id, renderer.catalog)
+}
+
+/// The numbers that a statement finds.
+fn numbers(
+    connection: &Connection,
+    (sql, parameters): &(String, Parameters),
+) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map(&*parameters.values(), |row| row.get(0))?;
+    ids.collect()
 }
 
 /// The runs with these numbers.
@@ -116,10 +147,41 @@ pub(crate) fn count(
     filter: &Filter,
     group_by: Option<GroupBy>,
 ) -> rusqlite::Result<Count> {
-    let groups = if is_counted(filter) {
-        counted(connection, renderer.namespace, filter, group_by)?
-    } else {
-        searched(connection, renderer, filter, group_by)?
+    let mut parts = Vec::new();
+    conjuncts(filter, &mut parts);
+    let (known, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_counted(part));
+    let known = Filter::And(known.into_iter().cloned().collect());
+    let groups = match &others[..] {
+        [] => counted(connection, renderer.namespace, &known, group_by)?,
+        others => {
+            // What the one part leaves out may be less than what it leaves.
+            let left_out = match others {
+                [part] => Renderer::left_out_by(part),
+                _ => None,
+            };
+            let left_out = match left_out {
+                Some(left_out) => renderer
+                    .selection_below(connection, &left_out, COUNTED_MAX)?
+                    .map(|(count, selection)| (count, selection, known.clone().and(left_out))),
+                None => None,
+            };
+            let most = left_out.as_ref().map_or(COUNTED_MAX, |(count, ..)| *count);
+            let selection = renderer.selection_below(connection, filter, most)?;
+            match (selection, left_out) {
+                (None, Some((_, selection, left_out))) => {
+                    let all = counted(connection, renderer.namespace, &known, group_by)?;
+                    let selection = Some(selection);
+                    less(
+                        all,
+                        searched(connection, renderer, selection, &left_out, group_by)?,
+                    )
+                }
+                (selection, _) => {
+                    let selection = selection.map(|(_, selection)| selection);
+                    searched(connection, renderer, selection, filter, group_by)?
+                }
+            }
+        }
     };
     let total = groups.values().sum();
     let groups = match group_by {
@@ -130,6 +192,16 @@ pub(crate) fn count(
         None => Vec::new(),
     };
     Ok(Count { total, groups })
+}
+
+/// The runs of the one without those of the other.
+fn less(mut all: Groups, others: Groups) -> Groups {
+    for (group, count) in others {
+        let left = all.entry(group).or_default();
+        *left = left.saturating_sub(count);
+    }
+    all.retain(|_, count| *count > 0);
+    all
 }
 
 /// Whether the counters alone answer the filter.
@@ -184,6 +256,7 @@ fn counted(
 fn searched(
     connection: &Connection,
     renderer: &Renderer<'_>,
+    selection: Option<Selection>,
     filter: &Filter,
     group_by: Option<GroupBy>,
 ) -> rusqlite::Result<Groups> {
@@ -192,20 +265,20 @@ fn searched(
         Some(GroupBy::NamespaceDivision) => "r.division",
         None => "NULL",
     };
-    let selection = renderer.selection(connection, filter)?;
-    let (sql, parameters) = renderer.count(selection, filter, column);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(&*parameters.values())?;
     let mut groups = Groups::new();
-    while let Some(row) = rows.next()? {
-        let value = row.get_ref(0)?;
-        let status = value
-            .as_i64()
-            .unwrap_or_default()
-            .try_into()
-            .unwrap_or_default();
-        let group = group(group_by, status, value.as_str().ok());
-        *groups.entry(group).or_default() += row.get::<_, i64>(1)?.unsigned_abs();
+    for (sql, parameters) in renderer.count(selection, filter, column) {
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(&*parameters.values())?;
+        while let Some(row) = rows.next()? {
+            let value = row.get_ref(0)?;
+            let status = value
+                .as_i64()
+                .unwrap_or_default()
+                .try_into()
+                .unwrap_or_default();
+            let group = group(group_by, status, value.as_str().ok());
+            *groups.entry(group).or_default() += row.get::<_, i64>(1)?.unsigned_abs();
+        }
     }
     Ok(groups)
 }

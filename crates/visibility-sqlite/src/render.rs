@@ -250,7 +250,7 @@ pub(crate) fn prefixed(value: &str, prefix: &str, parameters: &mut Parameters) -
 }
 
 /// The smallest string above all that begin with this one; none if there is no such string.
-fn successor(prefix: &str) -> Option<String> {
+pub(crate) fn successor(prefix: &str) -> Option<String> {
     let mut characters: Vec<char> = prefix.chars().collect();
     while let Some(last) = characters.pop() {
         // The surrogates between these two are no characters; the order of the others is that of their UTF-8.

@@ -12,7 +12,7 @@ use steadfast_visibility::StoreError;
 use crate::{condemnation, failed, functions, suffixed};
 
 /// Changes with every change of the tables or of what is in them.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Kibibytes of page cache of the writer.
 const WRITER_CACHE: i64 = 8 * 1024;
@@ -24,8 +24,10 @@ const CHECKPOINT_PAGES: i64 = 4000;
 const STATEMENTS_MAX: usize = 64;
 
 /// `runs.close` is the greatest integer for open runs, so that they sort first. Both indexes of lists begin with what is
-/// equal in all rows of interest and continue in the order of lists; with the status in them, a list of all
-/// statuses merges one range per status. The partial indexes cost nothing for plain runs.
+/// equal in all rows of interest and continue in the order of lists; with the status in them, a list of some
+/// statuses merges one range per status. The division in them makes them enough for counts by time. The closed runs of
+/// all statuses are read by `runs_close`, in which open ones have no value, since a merge would have to find a run of
+/// each status first. The partial indexes cost nothing for plain runs.
 ///
 /// `attribute_values` has a row per scalar, member of a list, or word of a text; the attributes themselves
 /// stand in the blob of the run. Attributes are numbered per namespace, name and type.
@@ -59,9 +61,11 @@ CREATE TABLE runs (
 );
 CREATE UNIQUE INDEX runs_run ON runs (ns, run_id);
 CREATE INDEX runs_workflow ON runs (ns, workflow_id);
-CREATE INDEX runs_status ON runs (ns, status, close DESC, start DESC);
-CREATE INDEX runs_type ON runs (ns, type, status, close DESC, start DESC);
+CREATE INDEX runs_status ON runs (ns, status, close DESC, start DESC, division);
+CREATE INDEX runs_type ON runs (ns, type, status, close DESC, start DESC, division);
 CREATE INDEX runs_start ON runs (ns, start);
+CREATE INDEX runs_close ON runs (ns, nullif(close, 9223372036854775807));
+CREATE INDEX runs_queue ON runs (ns, queue);
 CREATE INDEX runs_division ON runs (ns, division) WHERE division IS NOT NULL;
 CREATE INDEX runs_parent ON runs (ns, parent_workflow_id) WHERE parent_workflow_id IS NOT NULL;
 CREATE INDEX runs_root ON runs (ns, root_workflow_id) WHERE root_workflow_id IS NOT NULL;
@@ -181,6 +185,7 @@ fn examine(connection: &Connection) -> rusqlite::Result<bool> {
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_workflow WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_status WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_type WHERE ns = 1 LIMIT 1) \
+        UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_close WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM attribute_values LIMIT 1) \
         UNION ALL SELECT sum(runs) FROM counters";
     let mut statement = connection.prepare(trees)?;

@@ -1,9 +1,11 @@
-//! Lists in another order than the usual one: by the value of an attribute.
+//! Lists in another order than the usual one: by the value of an attribute. Those by status or type are in
+//! [`crate::grouped`].
 //!
-//! An index leads through the runs in that order: of a custom attribute the one that it has anyway, of a field of the
-//! runs one that is built when the field is first sorted by, so that nobody pays for it who never sorts. A page is read
-//! in ranges, one after the other until it is full: the runs with the value at which the last page ended, those beyond
-//! it, those without a value. As in [`crate::plan`], few runs that a part of the filter selects are sorted instead.
+//! An index leads through the runs in that order: of a custom attribute the one that it has anyway, of some fields of the
+//! runs one of the schema, of others one that is made when the field is first sorted by, so that nobody pays for it who
+//! never sorts. Until it is there, the first runs are picked from all. A page is read in ranges, one after the other until
+//! it is full: the runs with the value at which the last page ended, those beyond it, those without a value. As in
+//! [`crate::plan`], few runs that a part of the filter selects are sorted instead.
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, ToSql, params};
@@ -17,15 +19,18 @@ use crate::plan::Selection;
 use crate::read::fetched;
 use crate::render::{Parameters, Renderer, system_column};
 
-/// An index that a sort needs: its name and the statement that makes it. None where there is one anyway.
-pub(crate) fn missing_index(sort: &Sort) -> Option<(&'static str, String)> {
+/// How the indexes are called that are made when they are needed.
+pub(crate) const MADE_PREFIX: &str = "sort_";
+
+/// The index that a sort needs and that is not in the schema: its name and the statement that makes it.
+pub(crate) fn index_to_make(sort: &Sort) -> Option<(&'static str, String)> {
     let Key::Run { expression, index } = Key::of(sort, None) else {
         return None;
     };
     // The name of a table is not allowed in an index.
     let column = expression.replace("r.", "");
     let statement = format!("CREATE INDEX IF NOT EXISTS {index} ON runs (ns, {column})");
-    index.starts_with("sort_").then_some((index, statement))
+    index.starts_with(MADE_PREFIX).then_some((index, statement))
 }
 
 /// Where the values stand.
@@ -56,11 +61,11 @@ fn index(field: SystemField) -> &'static str {
         SystemField::WorkflowId => "runs_workflow",
         SystemField::RunId => "runs_run",
         SystemField::StartTime => "runs_start",
-        SystemField::WorkflowType => "sort_type",
-        SystemField::TaskQueue => "sort_queue",
-        SystemField::ExecutionStatus => "sort_status",
+        SystemField::WorkflowType => "runs_type",
+        SystemField::TaskQueue => "runs_queue",
+        SystemField::ExecutionStatus => "runs_status",
         SystemField::ExecutionTime => "sort_execution",
-        SystemField::CloseTime => "sort_close",
+        SystemField::CloseTime => "runs_close",
         SystemField::ExecutionDuration => "sort_duration",
         SystemField::HistoryLength => "sort_history_length",
         SystemField::HistorySizeBytes => "sort_history_size",
@@ -72,12 +77,13 @@ fn index(field: SystemField) -> &'static str {
     }
 }
 
-/// A page in that order.
+/// A page in that order. `has_index`: the index that the order needs is there.
 pub(crate) fn page(
     connection: &Connection,
     renderer: &Renderer<'_>,
     list: &List<'_>,
     sort: &Sort,
+    has_index: bool,
 ) -> Result<Page, StoreError> {
     let after = match list.token {
         [] => None,
@@ -91,6 +97,7 @@ pub(crate) fn page(
             filter: list.filter,
             sort,
             selection: selection.as_ref(),
+            has_index,
         };
         let mut found = Vec::new();
         for range in ranges(after.as_ref()) {
@@ -167,6 +174,7 @@ struct Sorted<'a> {
     filter: &'a Filter,
     sort: &'a Sort,
     selection: Option<&'a Selection>,
+    has_index: bool,
 }
 
 impl Sorted<'_> {
@@ -227,8 +235,8 @@ impl Sorted<'_> {
         match self.key {
             Key::Run { expression, index } => {
                 let way = match self.selection {
-                    Some(_) => "NOT INDEXED".to_owned(),
-                    None => format!("INDEXED BY {index}"),
+                    None if self.has_index => format!("INDEXED BY {index}"),
+                    _ => "NOT INDEXED".to_owned(),
                 };
                 Some((expression.to_owned(), format!("runs r {way}")))
             }
@@ -268,7 +276,8 @@ impl ToSql for Bound {
     }
 }
 
-fn key(value: ValueRef<'_>) -> Option<SortKey> {
+/// A value as lists are sorted by it.
+pub(crate) fn key(value: ValueRef<'_>) -> Option<SortKey> {
     match value {
         ValueRef::Null | ValueRef::Blob(_) => None,
         ValueRef::Integer(number) => Some(SortKey::Int(number)),
@@ -277,11 +286,24 @@ fn key(value: ValueRef<'_>) -> Option<SortKey> {
     }
 }
 
-/// Makes the index. On a large store this takes seconds, during which nothing is written.
+/// Makes an index. On a large store this takes seconds, during which nothing is written.
 pub(crate) fn make_index(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
     let began = std::time::Instant::now();
     connection.execute(statement, params![])?;
     let took = began.elapsed();
-    tracing::info!(statement, ?took, "an index was made for a sorted list");
+    tracing::info!(statement, ?took, "an index was made for sorted lists");
     Ok(())
+}
+
+/// The names of the indexes that were made.
+pub(crate) fn made_indexes(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'index' AND name IS NOT NULL")?;
+    let names = statement.query_map(params![], |row| row.get::<_, String>(0))?;
+    let made = names.filter(|name| {
+        !name
+            .as_ref()
+            .is_ok_and(|name| !name.starts_with(MADE_PREFIX))
+    });
+    made.collect()
 }

@@ -94,7 +94,8 @@ impl Writer {
 }
 
 const FIND: &str = "SELECT id, version, status, close, attributes, division, type, workflow_id, start, \
-    parent_workflow_id, parent_run_id, root_workflow_id, root_run_id FROM runs WHERE ns = ?1 AND run_id = ?2";
+    parent_workflow_id, parent_run_id, root_workflow_id, root_run_id, execution, queue FROM runs \
+    WHERE ns = ?1 AND run_id = ?2";
 
 const INSERT: &str = "INSERT OR IGNORE INTO runs (ns, run_id, workflow_id, type, status, close, start, execution, division, queue, \
     duration, history_length, history_size, transitions, parent_workflow_id, parent_run_id, root_workflow_id, \
@@ -103,10 +104,10 @@ const INSERT: &str = "INSERT OR IGNORE INTO runs (ns, run_id, workflow_id, type,
 
 // SQLite rewrites the entries of an index whenever one of its columns is assigned, even to the same value. So updates
 // name only what may have changed, and what moves the run in the order of lists stands in a statement of its own.
-const UPDATE: &str = "UPDATE runs SET execution = ?2, queue = ?3, duration = ?4, history_length = ?5, history_size = ?6, \
-    transitions = ?7, version = ?8, attributes = ?9, memo = ?10 WHERE id = ?1";
-const CLOSE: &str = "UPDATE runs SET execution = ?2, queue = ?3, duration = ?4, history_length = ?5, history_size = ?6, \
-    transitions = ?7, version = ?8, attributes = ?9, memo = ?10, status = ?11, close = ?12 WHERE id = ?1";
+const UPDATE: &str = "UPDATE runs SET duration = ?2, history_length = ?3, history_size = ?4, transitions = ?5, version = ?6, \
+    attributes = ?7, memo = ?8 WHERE id = ?1";
+const CLOSE: &str = "UPDATE runs SET duration = ?2, history_length = ?3, history_size = ?4, transitions = ?5, version = ?6, \
+    attributes = ?7, memo = ?8, status = ?9, close = ?10 WHERE id = ?1";
 
 const COUNT: &str = "INSERT INTO counters (ns, status, type, division, runs) VALUES (?1, ?2, ?3, ?4, ?5) \
     ON CONFLICT DO UPDATE SET runs = runs + excluded.runs RETURNING runs";
@@ -193,13 +194,10 @@ impl Session<'_> {
     fn update(&mut self, new: &NewRow<'_>, old: OldRow) -> rusqlite::Result<()> {
         let record = new.record;
         let moved = old.status != i64::from(record.status) || old.close != new.position.close_time;
-        let execution = micros(record.execution_time);
         let (attributes, memo) = (blob_or_null(&self.blob), blob_or_null(&record.memo));
         if moved {
             self.statements.close.execute(params![
                 old.id,
-                execution,
-                record.task_queue,
                 record.execution_duration,
                 record.history_length,
                 record.history_size_bytes,
@@ -213,8 +211,6 @@ impl Session<'_> {
         } else {
             self.statements.update.execute(params![
                 old.id,
-                execution,
-                record.task_queue,
                 record.execution_duration,
                 record.history_length,
                 record.history_size_bytes,
@@ -460,7 +456,9 @@ impl OldRow {
             && same(9, parent.map(|parent| &parent.0[..]))?
             && same(10, parent.map(|parent| &parent.1[..]))?
             && same(11, root.map(|root| &root.0[..]))?
-            && same(12, root.map(|root| &root.1[..]))?;
+            && same(12, root.map(|root| &root.1[..]))?
+            && row.get_ref(13)?.as_i64()? == micros(record.execution_time)
+            && same(14, Some(&record.task_queue))?;
         if !same_run {
             return Self::whole(row);
         }

@@ -574,9 +574,9 @@ fn check_callers(store: &dyn VisibilityStore) {
     store
         .apply(runs.map(Change::Upsert).collect(), None)
         .unwrap();
-    // Nobody has it, so that all runs are looked at.
-    let queue = parse_list(
-        "TaskQueue = 'nobody'",
+    // No run has it and no index knows, so that all are looked at.
+    let nobodys = parse_list(
+        "ParentRunId = 'nobody'",
         &custom_attributes(),
         Scope::Workflows,
     )
@@ -589,19 +589,20 @@ fn check_callers(store: &dyn VisibilityStore) {
     let sort = sort.unwrap().1;
     let list = |sort| List {
         namespace_id: NAMESPACE,
-        filter: &queue,
+        filter: &nobodys,
         sort,
         page_size: 10,
         token: &[],
     };
     let (usual, sorted) = (list(None), list(sort.as_ref()));
-    let searches: [&dyn Fn(&Caller) -> Result<(), StoreError>; 4] = [
+    type Search<'a> = &'a dyn Fn(&Caller) -> Result<(), StoreError>;
+    let searches: [Search<'_>; 4] = [
         &|caller| store.page(&usual, caller).map(drop),
         &|caller| store.page(&sorted, caller).map(drop),
-        &|caller| store.tally(NAMESPACE, &queue, None, caller).map(drop),
+        &|caller| store.tally(NAMESPACE, &nobodys, None, caller).map(drop),
         &|caller| {
             let by = Some(GroupBy::ExecutionStatus);
-            store.tally(NAMESPACE, &queue, by, caller).map(drop)
+            store.tally(NAMESPACE, &nobodys, by, caller).map(drop)
         },
     ];
     for search in searches {
