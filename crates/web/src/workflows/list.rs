@@ -9,7 +9,7 @@ use steadfast_protocol::workflow::WorkflowExecutionInfo;
 use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
 
 use super::columns::{self, Column, Heading};
-use super::counts::Counts;
+use super::counts::{self, Counts};
 use super::live::{self, NewRows};
 use super::query::{OPERATORS, Query, condition, quoted};
 use super::row::Row;
@@ -113,12 +113,16 @@ pub(super) async fn show(
         query: query.text(),
     };
     let mut client = visit.backend.workflow();
-    let (answer, counts, views, shell) = tokio::join!(
-        client.list_workflow_executions(request),
-        Counts::of(&visit, &namespace, &query, link),
-        views::of(&visit.backend, &namespace),
-        visit.shell(Some(&namespace), Section::Workflows, "Workflows"),
-    );
+    let rest = async {
+        tokio::join!(
+            client.list_workflow_executions(request),
+            views::of(&visit.backend, &namespace),
+            visit.shell(Some(&namespace), Section::Workflows, "Workflows"),
+        )
+    };
+    let ((answer, views, shell), counted) = counts::beside(&visit, &namespace, &query, rest).await;
+    let whole = visit.here(&visit.params.with("counts", "whole"));
+    let counts = counted.map(|counted| Counts::new(&query, link, counted.as_ref(), whole));
     // A query that makes no sense is put right on this page; all else leads away from it.
     let (found, next_token, objection) = match answer {
         Ok(answer) => {

@@ -1,6 +1,7 @@
 //! What changes in a list while it is looked at: counts, the rows that are there, and how many more there would be.
 //! Rows do not move: who reads is not disturbed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -9,12 +10,14 @@ use axum::extract::Path;
 use axum::response::Response;
 use steadfast_protocol::workflow::WorkflowExecutionInfo;
 use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
+use tokio::sync::Notify;
 
 use super::columns;
-use super::counts::{self, Counts};
+use super::counts::{self, ByStatus, Counts};
 use super::list;
 use super::query::{Order, Query, quoted};
 use super::row::Row;
+use super::tally::Tally;
 use crate::failure::PageError;
 use crate::live::{self, Fragment, Pace, stream};
 use crate::visit::Visit;
@@ -68,40 +71,69 @@ pub(super) fn url(visit: &Visit, namespace: &str, found: &[WorkflowExecutionInfo
     visit.links.within(namespace, "workflows-live") + &params.query()
 }
 
+/// The numbers of a stream.
+#[derive(Clone)]
+struct Tallies {
+    by_status: Tally<ByStatus>,
+    newer: Tally<i64>,
+}
+
 pub(super) async fn follow(
     visit: Visit,
     Path(namespace): Path<String>,
 ) -> Result<Response, PageError> {
-    let hints = live::lists(&visit);
+    // Counts that came late are looked at as soon as they are there.
+    let late = Arc::new(Notify::new());
+    let tallies = Tallies {
+        by_status: Tally::new(&late),
+        newer: Tally::new(&late),
+    };
+    let late = futures_util::stream::unfold(late, |late| async {
+        late.notified().await;
+        Some(((), late))
+    });
+    let hints = Box::pin(futures_util::stream::select(live::lists(&visit), late));
     stream(&visit, PACE, hints, move |visit| {
-        fragments(visit, namespace.clone())
+        fragments(visit, namespace.clone(), tallies.clone())
     })
 }
 
-async fn fragments(visit: Visit, namespace: String) -> Result<Vec<Fragment>, PageError> {
+async fn fragments(
+    visit: Visit,
+    namespace: String,
+    tallies: Tallies,
+) -> Result<Vec<Fragment>, PageError> {
     let query = Query::parse(visit.params.text("query"));
     let base = list::lasting(&visit.params);
     let list = visit.links.workflows(&namespace);
     let link = |query: &Query| list.clone() + &base.with("query", &query.text()).query();
     let since = format!("StartTime > {}", quoted(visit.params.text("since")));
     let newer = query.and(&since).condition();
-    let (counts, newer, found) = tokio::join!(
-        Counts::of(&visit, &namespace, &query, link),
-        counts::of(&visit.backend, &namespace, &newer),
+    let others = counts::unconditional(&query);
+    let (by_status, newer, found) = tokio::join!(
+        tallies.by_status.newest(|| {
+            let (backend, namespace) = (visit.backend.clone(), namespace.clone());
+            async move { counts::by_status(&backend, &namespace, &others).await.ok() }
+        }),
+        tallies.newer.newest(|| {
+            let (backend, namespace) = (visit.backend.clone(), namespace.clone());
+            async move { counts::of(&backend, &namespace, &newer).await.ok() }
+        }),
         rows(&visit, &namespace),
     );
-    let new_rows = match newer? {
-        0 => NewRows::none(&query),
-        count => NewRows {
+    let new_rows = match newer {
+        None | Some(0) => NewRows::none(&query),
+        Some(count) => NewRows {
             count: counts::grouped(count),
             url: link(&query),
             ..NewRows::none(&query)
         },
     };
-    let mut fragments = vec![
-        Fragment::render(counts::ELEMENT, &counts?)?,
-        Fragment::render("new-rows", &new_rows)?,
-    ];
+    let mut fragments = vec![Fragment::render("new-rows", &new_rows)?];
+    if let Some(by_status) = &by_status {
+        let counts = Counts::new(&query, link, Some(by_status), String::new());
+        fragments.push(Fragment::render(counts::ELEMENT, &counts)?);
+    }
     for row in found? {
         fragments.push(Fragment::render(&row.element, &row)?);
     }

@@ -8,6 +8,7 @@ mod live;
 pub(crate) mod query;
 pub(crate) mod row;
 mod start;
+mod tally;
 mod views;
 
 use axum::Router;

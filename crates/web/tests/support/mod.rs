@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -43,6 +44,11 @@ use steadfast_web::{Door, Options};
 use tokio::sync::watch;
 use tonic::{Request as Call, Response as Answer, Status};
 use tower::{Service, ServiceExt};
+
+/// A namespace of very many runs, in which counts by status of queries that hold this word take long.
+pub(crate) const MANY: &str = "many";
+pub(crate) const SLOWLY_COUNTED: &str = "Slow";
+const SLOW_COUNT: Duration = Duration::from_secs(3);
 
 /// A server with one namespace, one run, one queue. Every name in it is `text`.
 #[derive(Clone)]
@@ -246,6 +252,11 @@ impl WorkflowService for Fake {
         let by_status = call.get_ref().query.contains("GROUP BY ExecutionStatus");
         self.counts
             .fetch_add(usize::from(by_status), Ordering::Relaxed);
+        let query = &call.get_ref().query;
+        if query.contains(SLOWLY_COUNTED) && query.contains("GROUP BY") {
+            tokio::time::sleep(SLOW_COUNT).await;
+        }
+        let is_all_of_many = call.get_ref().namespace == MANY && query.is_empty();
         let group = |name: &str| AggregationGroup {
             group_values: vec![Payload {
                 data: format!("\"{name}\"").into(),
@@ -254,7 +265,7 @@ impl WorkflowService for Fake {
             count: 1234,
         };
         Ok(Answer::new(wf::CountWorkflowExecutionsResponse {
-            count: 2468,
+            count: if is_all_of_many { 1_000_000 } else { 2468 },
             groups: vec![group("Failed"), group("TimedOut"), group(&self.text)],
         }))
     }
