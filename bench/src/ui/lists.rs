@@ -190,6 +190,34 @@ pub(super) async fn filters(target: &Target) -> Result<Report, BenchError> {
     time(target, "List: filters", cases).await
 }
 
+/// The same page with all of its counts, for filters whose counts are not kept; without a promise, since a page does not
+/// wait for them.
+pub(super) async fn counts(target: &Target) -> Result<Report, BenchError> {
+    let times = start_times(target, &numbers(target)).await?;
+    let whole = |name: &str, query: &str| {
+        let path = target.list(&[("query", query), ("counts", "whole")]);
+        Case::free(name, vec![path])
+    };
+    let middle = &times[times.len() / 2];
+    let cases = vec![
+        whole("started after", &format!("StartTime > \"{middle}\"")),
+        whole("started before", &format!("StartTime < \"{middle}\"")),
+        whole("closed after", &format!("CloseTime > \"{middle}\"")),
+        whole(
+            "workflow id begins as all do",
+            "WorkflowId STARTS_WITH \"order-\"",
+        ),
+        whole("no children", "ParentWorkflowId IS NULL"),
+        whole(
+            "keyword begins as all do",
+            &format!("{CUSTOMER} STARTS_WITH \"customer-\""),
+        ),
+        whole("number, many", &format!("{AMOUNT} >= 50000")),
+        whole("no index: duration", "ExecutionDuration > \"1s\""),
+    ];
+    time(target, "List: with all counts", cases).await
+}
+
 /// Orders by each column, and together with filters.
 pub(super) async fn orders(target: &Target) -> Result<Report, BenchError> {
     let found = |query: &str| target.list(&[("query", query)]);

@@ -68,6 +68,7 @@ impl Ui {
             show(report);
         }
         show(lists::filters(&target).await?);
+        show(lists::counts(&target).await?);
         show(lists::orders(&target).await?);
         show(lists::deep(&target).await?);
         if let Some(report) = lists::parts(&target).await? {
