@@ -144,16 +144,16 @@ fn apply(
     });
     note_worker_build(&mut tx, &request, completed_event_id);
 
-    let mut scope = Scope::new(completed_event_id, request.identity.clone());
-    for command in request.commands {
-        command::apply(&mut tx, &mut scope, command)?;
-    }
-
     let mut completed = Completed {
         answers: request.query_results,
         ..Completed::default()
     };
+    // Before the commands: one that closes the run hands back the queries that are left.
     take_answered(&mut tx, &mut completed.answers);
+    let mut scope = Scope::new(completed_event_id, request.identity.clone());
+    for command in request.commands {
+        command::apply(&mut tx, &mut scope, command)?;
+    }
     if tx.run.is_open() {
         tx.run.close_attempted = false;
         completed.eager_activities = scope.eager_activities;

@@ -1,9 +1,15 @@
 //! Commands that close the run.
 
+use std::sync::Arc;
+
+use steadfast_core::limits::Limits;
+use steadfast_core::query::{self, BufferedQuery};
 use steadfast_protocol::command::command::Attributes as Do;
 use steadfast_protocol::command::*;
 use steadfast_protocol::enums::WorkflowExecutionStatus as Status;
+use steadfast_protocol::query::WorkflowQueryResult;
 use steadfast_protocol::sdk::UserMetadata;
+use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 use crate::world::{World, boom, command, complete, payload, schedule, text, timer};
 
@@ -65,4 +71,34 @@ fn a_description_may_not_be_too_long() {
     let refused = world.done_with(vec![close]).err().unwrap();
     assert!(refused.starts_with("BadCompleteWorkflowExecutionAttributes: "));
     assert!(world.run.is_open());
+}
+
+#[test]
+fn what_closes_the_run_answers_its_query_too() {
+    for close in [complete(), schedule("a")] {
+        let mut world = World::open();
+        world.done(vec![]).unwrap();
+        world.signal("wake up");
+        let query = BufferedQuery {
+            id: "q".to_owned(),
+            query: Arc::default(),
+            delivered: false,
+        };
+        query::buffer(&mut world.run, &Limits::DEFAULT, query).unwrap();
+        world.poll();
+        let answer = WorkflowQueryResult {
+            answer: Some(text("the answer")),
+            ..Default::default()
+        };
+        let completed = world.respond(RespondWorkflowTaskCompletedRequest {
+            commands: vec![command(close)],
+            query_results: [("q".to_owned(), answer.clone())].into(),
+            ..Default::default()
+        });
+        assert_eq!(
+            completed.unwrap().answers,
+            [("q".to_owned(), answer)].into()
+        );
+        assert!(world.run.queries.is_empty());
+    }
 }
