@@ -1,11 +1,13 @@
 //! The namespace as the state machines see it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use steadfast_core::context;
 use steadfast_core::context::Context;
 use steadfast_core::time::Time;
 use steadfast_protocol::common::SearchAttributes;
-use steadfast_visibility::{predefined, validate_search_attributes};
+use steadfast_visibility::{SearchAttributeType, predefined, validate_search_attributes};
 
 use crate::node::Node;
 use crate::{Namespace, Namespaces};
@@ -76,18 +78,7 @@ impl context::Namespace for View<'_> {
     }
 
     fn typed_search_attributes(&self, attributes: &SearchAttributes) -> SearchAttributes {
-        let mut typed = attributes.clone();
-        for (name, payload) in &mut typed.indexed_fields {
-            let predefined = predefined(name).map(|attribute| attribute.value_type);
-            let custom = self.namespace.search_attributes.get(name).copied();
-            if let Some(kind) = predefined.or(custom) {
-                let kind = kind.name().as_bytes();
-                payload
-                    .metadata
-                    .insert("type".to_owned(), Bytes::from_static(kind));
-            }
-        }
-        typed
+        typed(&self.namespace.search_attributes, attributes)
     }
 
     fn id_of(&self, name: &str) -> Option<String> {
@@ -97,5 +88,52 @@ impl context::Namespace for View<'_> {
         self.others
             .by_name(name)
             .map(|namespace| namespace.id.clone())
+    }
+}
+
+/// The attributes with their types for who reads them. A type that a client names stays, be it another than the
+/// attribute's own.
+fn typed(
+    custom: &BTreeMap<String, SearchAttributeType>,
+    attributes: &SearchAttributes,
+) -> SearchAttributes {
+    let mut typed = attributes.clone();
+    for (name, payload) in &mut typed.indexed_fields {
+        let predefined = predefined(name).map(|attribute| attribute.value_type);
+        if let Some(kind) = predefined.or(custom.get(name).copied()) {
+            let kind = Bytes::from_static(kind.name().as_bytes());
+            payload.metadata.entry("type".to_owned()).or_insert(kind);
+        }
+    }
+    typed
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::common::Payload;
+
+    use super::*;
+
+    #[test]
+    fn a_type_is_added_where_none_is_named() {
+        let custom = [("Size".to_owned(), SearchAttributeType::Int)].into();
+        for (name, given, expected) in [
+            ("Size", None, Some("Int")),
+            ("Size", Some("Keyword"), Some("Keyword")),
+            ("TemporalChangeVersion", None, Some("KeywordList")),
+            ("Unknown", None, None),
+        ] {
+            let named = |kind: &'static str| ("type".to_owned(), Bytes::from(kind));
+            let payload = Payload {
+                metadata: given.map(named).into_iter().collect(),
+                ..Payload::default()
+            };
+            let attributes = SearchAttributes {
+                indexed_fields: [(name.to_owned(), payload)].into(),
+            };
+            let typed = typed(&custom, &attributes);
+            let found = typed.indexed_fields[name].metadata.get("type").cloned();
+            assert_eq!(found, expected.map(Bytes::from), "{name} {given:?}");
+        }
     }
 }
