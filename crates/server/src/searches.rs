@@ -18,6 +18,15 @@ pub(crate) enum Kind {
     Count,
 }
 
+/// What a caller says beside the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// They mean an `ORDER BY` or a `CONTAINS` in a query, which the reference refuses.
+    pub(crate) extended: bool,
+    /// When they stop waiting, if they said so.
+    pub(crate) deadline: Option<Instant>,
+}
+
 /// The visibility store and its places.
 #[derive(Clone)]
 pub(crate) struct Searches {

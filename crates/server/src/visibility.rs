@@ -1,7 +1,5 @@
 //! Lists and counts of workflows (server-semantics 9.1).
 
-use std::time::Instant;
-
 use prost::Message;
 use steadfast_core::Refusal;
 use steadfast_protocol::common::{Memo, WorkflowExecution, WorkflowType};
@@ -23,29 +21,28 @@ use steadfast_protocol::workflowservice::{
 use steadfast_protocol::{Duration, Timestamp};
 use steadfast_visibility::{
     Attribute, Comparison, Filter, List, Predicate, Record, Scope, StoreError, SystemField, Value,
-    encode_attributes, group_payload, parse_count, parse_list, parse_sorted_list,
+    encode_attributes, group_payload, parse_count, parse_extended_count, parse_list,
+    parse_sorted_list,
 };
 use tonic::Status;
 
 use crate::frontend::Frontend;
-use crate::searches::{Kind, Search, too_late};
+use crate::searches::{Kind, Search, Terms, too_late};
 use crate::status::status;
 
 const PAGE_SIZE_MAX: usize = 1000;
 const NANOS: i64 = 1_000_000_000;
 
 impl Frontend {
-    /// `sorts`: the client means an `ORDER BY`.
     pub(crate) async fn list_workflow_executions(
         &self,
         request: ListWorkflowExecutionsRequest,
-        sorts: bool,
-        deadline: Option<Instant>,
+        terms: Terms,
     ) -> Result<ListWorkflowExecutionsResponse, Status> {
-        self.search(Kind::Page, deadline, move |frontend, search| {
+        self.search(Kind::Page, terms, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let (query, custom) = (&request.query, &namespace.search_attributes);
-            let parsed = match sorts {
+            let parsed = match terms.extended {
                 true => parse_sorted_list(query, custom, Scope::Workflows),
                 false => parse_list(query, custom, Scope::Workflows).map(|filter| (filter, None)),
             };
@@ -70,8 +67,7 @@ impl Frontend {
     pub(crate) async fn scan_workflow_executions(
         &self,
         request: ScanWorkflowExecutionsRequest,
-        sorts: bool,
-        deadline: Option<Instant>,
+        terms: Terms,
     ) -> Result<ScanWorkflowExecutionsResponse, Status> {
         let request = ListWorkflowExecutionsRequest {
             namespace: request.namespace,
@@ -79,9 +75,7 @@ impl Frontend {
             next_page_token: request.next_page_token,
             query: request.query,
         };
-        let answer = self
-            .list_workflow_executions(request, sorts, deadline)
-            .await?;
+        let answer = self.list_workflow_executions(request, terms).await?;
         Ok(ScanWorkflowExecutionsResponse {
             executions: answer.executions,
             next_page_token: answer.next_page_token,
@@ -91,11 +85,15 @@ impl Frontend {
     pub(crate) async fn count_workflow_executions(
         &self,
         request: CountWorkflowExecutionsRequest,
-        deadline: Option<Instant>,
+        terms: Terms,
     ) -> Result<CountWorkflowExecutionsResponse, Status> {
-        self.search(Kind::Count, deadline, move |frontend, search| {
+        self.search(Kind::Count, terms, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
-            let query = parse_count(
+            let parse = match terms.extended {
+                true => parse_extended_count,
+                false => parse_count,
+            };
+            let query = parse(
                 &request.query,
                 &namespace.search_attributes,
                 Scope::Workflows,
@@ -123,9 +121,9 @@ impl Frontend {
     pub(crate) async fn list_open_workflow_executions(
         &self,
         request: ListOpenWorkflowExecutionsRequest,
-        deadline: Option<Instant>,
+        terms: Terms,
     ) -> Result<ListOpenWorkflowExecutionsResponse, Status> {
-        self.search(Kind::Page, deadline, move |frontend, search| {
+        self.search(Kind::Page, terms, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let mut filter = status_is(Comparison::Equal, WorkflowExecutionStatus::Running)
                 .and(users_own())
@@ -157,9 +155,9 @@ impl Frontend {
     pub(crate) async fn list_closed_workflow_executions(
         &self,
         request: ListClosedWorkflowExecutionsRequest,
-        deadline: Option<Instant>,
+        terms: Terms,
     ) -> Result<ListClosedWorkflowExecutionsResponse, Status> {
-        self.search(Kind::Page, deadline, move |frontend, search| {
+        self.search(Kind::Page, terms, move |frontend, search| {
             let namespace = frontend.usable(&request.namespace)?;
             let mut filter = status_is(Comparison::NotEqual, WorkflowExecutionStatus::Running)
                 .and(users_own())
@@ -195,10 +193,10 @@ impl Frontend {
     async fn search<T: Send + 'static>(
         &self,
         kind: Kind,
-        deadline: Option<Instant>,
+        terms: Terms,
         work: impl FnOnce(&Self, &Search) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Status> {
-        let begun = self.searches.begin(kind, deadline).await;
+        let begun = self.searches.begin(kind, terms.deadline).await;
         let (search, _presence) = begun.map_err(status)?;
         self.blocking(move |frontend| work(frontend, &search)).await
     }

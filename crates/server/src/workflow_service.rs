@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use crate::deadline::Arrival;
 use crate::frontend::{Frontend, stopping};
 use crate::history::present_to_old_clients;
+use crate::searches::Terms;
 use crate::status::status;
 use crate::waits::Wait;
 
@@ -46,8 +47,8 @@ macro_rules! workflow_service {
                 &self,
                 request: Request<wf::$search_request>,
             ) -> Result<Response<wf::$search_response>, Status> {
-                let deadline = deadline(&request);
-                Frontend::$search(self, request.into_inner(), deadline).await.map(Response::new)
+                let terms = terms(&request);
+                Frontend::$search(self, request.into_inner(), terms).await.map(Response::new)
             })*
 
             $(async fn $own(
@@ -78,26 +79,6 @@ macro_rules! workflow_service {
                     .unwrap_or_else(|| Err(stopping()))
                     .map(Response::new)
                     .map_err(status)
-            }
-
-            async fn list_workflow_executions(
-                &self,
-                request: Request<wf::ListWorkflowExecutionsRequest>,
-            ) -> Result<Response<wf::ListWorkflowExecutionsResponse>, Status> {
-                let (sorts, deadline) = (has_feature(&request, ORDER_BY), deadline(&request));
-                Frontend::list_workflow_executions(self, request.into_inner(), sorts, deadline)
-                    .await
-                    .map(Response::new)
-            }
-
-            async fn scan_workflow_executions(
-                &self,
-                request: Request<wf::ScanWorkflowExecutionsRequest>,
-            ) -> Result<Response<wf::ScanWorkflowExecutionsResponse>, Status> {
-                let (sorts, deadline) = (has_feature(&request, ORDER_BY), deadline(&request));
-                Frontend::scan_workflow_executions(self, request.into_inner(), sorts, deadline)
-                    .await
-                    .map(Response::new)
             }
 
             async fn get_workflow_execution_history(
@@ -154,6 +135,8 @@ workflow_service! {
         poll_activity_task_queue ActivityTask: PollActivityTaskQueueRequest => PollActivityTaskQueueResponse;
     }
     searches {
+        list_workflow_executions: ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse;
+        scan_workflow_executions: ScanWorkflowExecutionsRequest => ScanWorkflowExecutionsResponse;
         count_workflow_executions: CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse;
         list_open_workflow_executions: ListOpenWorkflowExecutionsRequest => ListOpenWorkflowExecutionsResponse;
         list_closed_workflow_executions: ListClosedWorkflowExecutionsRequest => ListClosedWorkflowExecutionsResponse;
@@ -176,12 +159,16 @@ workflow_service! {
 
 /// The client looks for the next run of a chain itself.
 const FOLLOWS_NEXT_RUN: &str = "follows-next-run-id";
-/// The client means an `ORDER BY` in a list. Without this it is refused, as the reference's SQL stores do.
-const ORDER_BY: &str = "order-by";
+/// The client means an `ORDER BY` or a `CONTAINS` in a query. Without this they are refused, as the reference's SQL stores
+/// do.
+const EXTENDED_QUERIES: &str = "order-by";
 
-/// When the caller stops waiting, if they said so.
-fn deadline<T>(request: &Request<T>) -> Option<Instant> {
-    request.extensions().get::<Arrival>()?.deadline
+fn terms<T>(request: &Request<T>) -> Terms {
+    let arrival = request.extensions().get::<Arrival>();
+    Terms {
+        extended: has_feature(request, EXTENDED_QUERIES),
+        deadline: arrival.and_then(|arrival| arrival.deadline),
+    }
 }
 
 /// Whether the client says that it knows about a feature.

@@ -5,6 +5,8 @@
 //! ([`crate::order`]), which ends soon when many runs match. Which parts select few is not guessed: the index is asked, up
 //! to a limit.
 
+use std::rc::Rc;
+
 use rusqlite::Connection;
 use steadfast_visibility::{
     Attribute, Comparison, Filter, Position, Predicate, STATUS_NAMES, SearchAttributeType,
@@ -12,7 +14,7 @@ use steadfast_visibility::{
 };
 
 use crate::order::{named_type, statuses};
-use crate::render::{Parameters, Renderer, keyword, operator, prefixed, sql, successor};
+use crate::render::{Parameters, Renderer, contained, keyword, operator, prefixed, sql, successor};
 use crate::write::COMMON_MEMBER;
 
 /// Runs that are fetched and sorted for one page.
@@ -31,6 +33,16 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
+    /// What was found, so that it is not searched for again.
+    fn of(found: Vec<rusqlite::types::Value>) -> Self {
+        let mut parameters = Parameters::default();
+        let found = parameters.bind(Rc::new(found));
+        Self {
+            sql: format!("SELECT value FROM rarray({found})"),
+            parameters,
+        }
+    }
+
     pub(crate) fn sql(&self) -> &str {
         &self.sql
     }
@@ -304,7 +316,7 @@ fn has_one_value(attribute: &Attribute) -> bool {
     )
 }
 
-/// The selection of the fewest runs, if there is one that is worth it.
+/// The selection of the fewest runs, if they are fewer than `most`; and how many.
 fn best(
     connection: &Connection,
     selections: impl Iterator<Item = Selection>,
@@ -313,11 +325,13 @@ fn best(
     let mut best: Option<(i64, Selection)> = None;
     for selection in selections.take(TRIED_MAX) {
         let enough = best.as_ref().map_or(most, |(count, _)| *count);
-        let sql = format!("SELECT count(*) FROM ({} LIMIT {enough})", selection.sql);
+        let sql = format!("SELECT id FROM ({} LIMIT {enough})", selection.sql);
         let mut statement = connection.prepare_cached(&sql)?;
-        let count: i64 = statement.query_row(&*selection.parameters.values(), |row| row.get(0))?;
+        let found = statement.query_map(&*selection.parameters.values(), |row| row.get(0))?;
+        let found: Vec<rusqlite::types::Value> = found.collect::<rusqlite::Result<_>>()?;
+        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
         if count < enough {
-            best = Some((count, selection));
+            best = Some((count, Selection::of(found)));
         }
     }
     Ok(best)
@@ -347,6 +361,11 @@ fn scalar_range(
             format!("{column} BETWEEN {low} AND {high}")
         }
         Predicate::StartsWith(prefix) => prefixed(column, prefix, parameters),
+        // No range, but a search of the index alone; those of parents and roots hold few runs.
+        Predicate::Contains(_) if column.starts_with("parent") || column.starts_with("root") => {
+            return None;
+        }
+        Predicate::Contains(part) => contained(column, part, parameters),
     })
 }
 

@@ -156,6 +156,7 @@ impl<'a> Renderer<'a> {
                 };
                 prefixed(&value, prefix, parameters)
             }
+            Predicate::Contains(part) => contained(&value, part, parameters),
             Predicate::ContainsPhrase(phrases) => {
                 let phrases: Vec<_> = phrases.iter().map(|phrase| spaced(phrase)).collect();
                 self.looked_into("attribute_has_phrase", attribute, &phrases, parameters)
@@ -247,6 +248,11 @@ pub(crate) fn prefixed(value: &str, prefix: &str, parameters: &mut Parameters) -
         ),
         None => format!("{value} >= {from}"),
     }
+}
+
+/// Whether a string has this part.
+pub(crate) fn contained(value: &str, part: &str, parameters: &mut Parameters) -> String {
+    format!("instr({value}, {}) > 0", parameters.bind(part.to_owned()))
 }
 
 /// The smallest string above all that begin with this one; none if there is no such string.

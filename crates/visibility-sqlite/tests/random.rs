@@ -216,6 +216,10 @@ fn predicate(random: &mut Random, attribute: &Attribute) -> Predicate {
             2 if value_type == SearchAttributeType::Keyword && !is_status => {
                 Predicate::StartsWith(random.pick(&WORDS).to_owned())
             }
+            3 if value_type == SearchAttributeType::Keyword && !is_status => {
+                let word: String = random.pick(&WORDS).chars().skip(1).take(2).collect();
+                Predicate::Contains(word)
+            }
             2 if value_type == SearchAttributeType::Int => {
                 Predicate::StartsWith(random.pick(&["", "1", "-1", "15", "x"]).to_owned())
             }

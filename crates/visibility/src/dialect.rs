@@ -29,8 +29,17 @@ const PREFIX_LENGTH: usize = 27;
 /// The name of the clause in the reference's texts.
 pub(crate) const ORDER_BY: &str = "'ORDER BY' clause";
 
-pub(crate) const STARTS_WITH: &str = "starts_with";
-const NOT_STARTS_WITH: &str = "not starts_with";
+/// Operators that are words. Those of [`Language::Reference`] come first.
+pub(crate) const WORDS: [&str; 2] = ["starts_with", "contains"];
+
+/// Which language a query is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// What the reference takes on its SQL stores.
+    Reference,
+    /// The same with CONTAINS and, in lists, ORDER BY.
+    Extended,
+}
 
 /// The words that keep a meaning for sqlparser.
 const KEYWORDS: [Keyword; 12] = [
@@ -48,9 +57,25 @@ const KEYWORDS: [Keyword; 12] = [
     Keyword::RLIKE,
 ];
 
-/// The rules of MySQL, which the reference follows, plus STARTS_WITH.
+/// The rules of MySQL, which the reference follows, plus operators that are words.
 #[derive(Debug)]
-struct FilterDialect;
+struct FilterDialect(Language);
+
+impl FilterDialect {
+    /// The operator that begins here, and whether there is a NOT before it.
+    fn word(&self, [first, second]: [&TokenWithSpan; 2]) -> Option<(&'static str, bool)> {
+        let known = match self.0 {
+            Language::Reference => &WORDS[..1],
+            Language::Extended => &WORDS[..],
+        };
+        let negated = is_word(first, "not");
+        let word = if negated { second } else { first };
+        let mut known = known.iter();
+        known
+            .find(|known| is_word(word, known))
+            .map(|word| (*word, negated))
+    }
+}
 
 impl Dialect for FilterDialect {
     fn is_identifier_start(&self, character: char) -> bool {
@@ -74,10 +99,8 @@ impl Dialect for FilterDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
-        let [first, second] = parser.peek_tokens_ref();
-        let infix =
-            is_word(first, STARTS_WITH) || (is_word(first, "not") && is_word(second, STARTS_WITH));
-        infix.then(|| Ok(self.prec_value(Precedence::Between)))
+        let word = self.word(parser.peek_tokens_ref());
+        word.map(|_| Ok(self.prec_value(Precedence::Between)))
     }
 
     fn parse_infix(
@@ -86,22 +109,22 @@ impl Dialect for FilterDialect {
         left: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
-        let [first, second] = parser.peek_tokens_ref();
-        let operator = if is_word(first, STARTS_WITH) {
-            STARTS_WITH
-        } else if is_word(first, "not") && is_word(second, STARTS_WITH) {
+        let (word, negated) = self.word(parser.peek_tokens_ref())?;
+        if negated {
             parser.next_token();
-            NOT_STARTS_WITH
-        } else {
-            return None;
-        };
+        }
         parser.next_token();
+        let operator = if negated {
+            format!("not {word}")
+        } else {
+            word.to_owned()
+        };
         Some(
             parser
                 .parse_subexpr(precedence)
                 .map(|right| Expr::BinaryOp {
                     left: Box::new(left.clone()),
-                    op: BinaryOperator::Custom(operator.to_owned()),
+                    op: BinaryOperator::Custom(operator),
                     right: Box::new(right),
                 }),
         )
@@ -109,10 +132,11 @@ impl Dialect for FilterDialect {
 }
 
 /// Reads a query.
-pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
+pub(crate) fn parse(text: &str, language: Language) -> Result<Query, QueryError> {
+    let dialect = FilterDialect(language);
     let text = text.trim();
     let positions = Positions::of(text);
-    let tokens = Tokenizer::new(&FilterDialect, text)
+    let tokens = Tokenizer::new(&dialect, text)
         .tokenize_with_location()
         .map_err(|error| {
             // In practice an open string or comment: the reference finds its end at the end of the text.
@@ -130,7 +154,7 @@ pub(crate) fn parse(text: &str) -> Result<Query, QueryError> {
         simplify(&mut tokens[index], &positions)?;
     }
 
-    let mut parser = Parser::new(&FilterDialect)
+    let mut parser = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_MAX)
         .with_tokens_with_locations(tokens);
     parse_query(&mut parser).map_err(|error| match error {

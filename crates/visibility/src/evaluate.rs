@@ -137,6 +137,7 @@ impl Predicate {
                 Found::Int(number) => number.to_string().starts_with(prefix),
                 _ => false,
             },
+            Self::Contains(part) => matches!(found, Found::String(text) if text.contains(part)),
             Self::ContainsPhrase(phrases) => match found {
                 Found::Text(text) => {
                     let words = tokens(text);

@@ -41,6 +41,8 @@ pub enum Predicate {
     Between(Value, Value),
     /// The string begins with this; for an `Int`, its decimal digits do.
     StartsWith(String),
+    /// This is a part of the string.
+    Contains(String),
     /// The text contains at least one of these phrases: sequences of [`tokens`](crate::tokens).
     ContainsPhrase(Vec<Vec<String>>),
     /// The same answer for every value, e.g. of a comparison between a number and a word.

@@ -36,7 +36,9 @@ pub use memory::MemoryVisibility;
 pub use page::{Position, SortKey, SortedPosition};
 pub use payload::{decode_payload, encode_attributes, encode_payload, group_payload};
 pub use record::{Change, Record};
-pub use resolve::{QueryError, Scope, parse_count, parse_list, parse_sorted_list};
+pub use resolve::{
+    QueryError, Scope, parse_count, parse_extended_count, parse_list, parse_sorted_list,
+};
 pub use store::{Caller, Count, List, Page, StoreError, VisibilityStore};
 pub use text::{fold, tokens};
 pub use validate::{

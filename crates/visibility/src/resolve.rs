@@ -1,7 +1,7 @@
 //! From syntax to meaning: names become attributes, literals become values of their types (semantics 9.2 to 9.4).
 
 use crate::attribute::{CustomAttributes, SearchAttributeType, SystemField, predefined};
-use crate::dialect::{ORDER_BY, parse};
+use crate::dialect::{Language, ORDER_BY, parse};
 use crate::filter::{Attribute, Comparison, CountQuery, Filter, GroupBy, Predicate, Sort};
 use crate::syntax::{Condition, Operand, Operator, Query};
 use crate::typed::Subject;
@@ -28,7 +28,7 @@ pub fn parse_list(
     custom: &CustomAttributes,
     scope: Scope,
 ) -> Result<Filter, QueryError> {
-    let query = parse(query)?;
+    let query = parse(query, Language::Reference)?;
     refuse_clause(&query)?;
     if !query.group_by.is_empty() {
         return Err(unsupported("'GROUP BY' clause"));
@@ -38,14 +38,15 @@ pub fn parse_list(
     Ok(resolver.restrict(filter, false))
 }
 
-/// Understands the query of a list that may end with an `ORDER BY` of one attribute. The reference refuses that on its
-/// SQL stores, and takes it on Elasticsearch if it is configured to; here who asks says that it is meant.
+/// Understands the query of a list that may ask whether an attribute CONTAINS a text, and end with an `ORDER BY` of one
+/// attribute. The reference knows no CONTAINS; it refuses an order on its SQL stores, and takes it on Elasticsearch if it
+/// is configured to. Here who asks says that these are meant.
 pub fn parse_sorted_list(
     query: &str,
     custom: &CustomAttributes,
     scope: Scope,
 ) -> Result<(Filter, Option<Sort>), QueryError> {
-    let mut query = parse(query)?;
+    let mut query = parse(query, Language::Extended)?;
     if query.refused_clause == Some(ORDER_BY) && !query.order_by.is_empty() {
         query.refused_clause = None;
     }
@@ -73,7 +74,19 @@ pub fn parse_count(
     custom: &CustomAttributes,
     scope: Scope,
 ) -> Result<CountQuery, QueryError> {
-    let query = parse(query)?;
+    count(parse(query, Language::Reference)?, custom, scope)
+}
+
+/// The same for the conditions of [`parse_sorted_list`].
+pub fn parse_extended_count(
+    query: &str,
+    custom: &CustomAttributes,
+    scope: Scope,
+) -> Result<CountQuery, QueryError> {
+    count(parse(query, Language::Extended)?, custom, scope)
+}
+
+fn count(query: Query, custom: &CustomAttributes, scope: Scope) -> Result<CountQuery, QueryError> {
     refuse_clause(&query)?;
     let resolver = Resolver { custom, scope };
     let filter = resolver.query(query.condition)?;
@@ -294,7 +307,7 @@ impl Resolver<'_> {
             SearchAttributeType::Text | SearchAttributeType::KeywordList
         );
         let negated = match operator {
-            Operator::NotIn | Operator::NotStartsWith => true,
+            Operator::NotIn | Operator::NotStartsWith | Operator::NotContains => true,
             Operator::NotEqual => contained,
             _ => false,
         };

@@ -56,6 +56,8 @@ pub(crate) enum Operator {
     NotIn,
     StartsWith,
     NotStartsWith,
+    Contains,
+    NotContains,
     Refused(&'static str),
 }
 
@@ -84,6 +86,8 @@ impl Operator {
             Self::NotIn => "not in",
             Self::StartsWith => "starts_with",
             Self::NotStartsWith => "not starts_with",
+            Self::Contains => "contains",
+            Self::NotContains => "not contains",
             Self::Refused(name) => name,
         }
     }

@@ -2,7 +2,6 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value as Literal};
 
-use crate::dialect::STARTS_WITH;
 use crate::syntax::{Condition, Operand, Operator};
 
 /// Recursive, so its frames are kept small: what is not nested is left to `term`.
@@ -125,8 +124,13 @@ fn comparison(operator: &BinaryOperator) -> Option<Operator> {
         BinaryOperator::Gt => Operator::Greater,
         BinaryOperator::GtEq => Operator::GreaterOrEqual,
         BinaryOperator::Spaceship => Operator::Refused("<=>"),
-        BinaryOperator::Custom(name) if name == STARTS_WITH => Operator::StartsWith,
-        BinaryOperator::Custom(_) => Operator::NotStartsWith,
+        BinaryOperator::Custom(name) => match name.as_str() {
+            "starts_with" => Operator::StartsWith,
+            "not starts_with" => Operator::NotStartsWith,
+            "contains" => Operator::Contains,
+            "not contains" => Operator::NotContains,
+            _ => return None,
+        },
         _ => return None,
     })
 }

@@ -38,6 +38,7 @@ impl Subject {
             Operator::GreaterOrEqual => Comparison::GreaterOrEqual,
             Operator::In | Operator::NotIn => return self.any_of(right),
             Operator::StartsWith | Operator::NotStartsWith => return self.prefix(right),
+            Operator::Contains | Operator::NotContains => return self.part(right),
             Operator::Refused(_) => return Ok(None),
         };
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
@@ -118,6 +119,21 @@ impl Subject {
             _ => return Ok(None),
         };
         Ok(Some(Predicate::StartsWith(prefix)))
+    }
+
+    fn part(&self, right: &Operand) -> Result<Option<Predicate>, QueryError> {
+        if self.attribute.value_type() != SearchAttributeType::Keyword || self.is_status() {
+            return Ok(None);
+        }
+        match right {
+            Operand::String(text) => Ok(Some(Predicate::Contains(text.clone()))),
+            _ => {
+                refuse_names(right)?;
+                Err(invalid(format_args!(
+                    "right-hand side of 'contains' must be a literal string (got: {right})"
+                )))
+            }
+        }
     }
 
     fn is_status(&self) -> bool {

@@ -117,6 +117,7 @@ fn is_query(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     let words = [
         " STARTS_WITH ",
+        " CONTAINS ",
         " IN (",
         " IS NULL",
         " IS NOT NULL",

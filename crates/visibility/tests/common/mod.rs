@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use steadfast_visibility::{
     Caller, Change, Count, Filter, GroupBy, List, Page, Record, Scope, Sort, StoreError, Value,
-    VisibilityStore, parse_count, parse_list, parse_sorted_list,
+    VisibilityStore, parse_count, parse_extended_count, parse_list, parse_sorted_list,
 };
 
 use dataset::{NAMESPACE, custom_attributes, fill, keyword, list, run};
@@ -24,6 +24,7 @@ where
     check_counts(&*new());
     check_pages(&*new());
     check_sorted(&*new());
+    check_contains(&*new());
     check_versions_and_deletes(&*new());
     check_round_trip(&*new());
     check_namespaces(&*new());
@@ -253,6 +254,48 @@ fn check_sorted(store: &dyn VisibilityStore) {
     for token in [&usual.next_page_token[..], b"\x02", b"\x02\x03\xff\xff"] {
         let found = list_sorted(store, NAMESPACE, &filter, &sort, 2, token);
         assert!(found.is_err());
+    }
+}
+
+/// Parts of strings, which are asked for in the extended language only.
+fn check_contains(store: &dyn VisibilityStore) {
+    fill(store);
+    let custom = custom_attributes();
+    for (query, expected) in [
+        ("WorkflowId CONTAINS '5'", "w5"),
+        ("WorkflowId contains 'W5'", ""),
+        ("WorkflowId NOT CONTAINS 'w'", "s"),
+        ("NOT WorkflowId CONTAINS 'w'", "s"),
+        ("KwA CONTAINS 'l%p'", "w3"),
+        ("KwA CONTAINS '' AND WorkflowId CONTAINS '3'", "w3"),
+        (
+            "RunId CONTAINS 'un-w4' OR RootWorkflowId CONTAINS '8'",
+            "w4 w8",
+        ),
+        (
+            "ParentWorkflowId CONTAINS 'x' OR ParentWorkflowId NOT CONTAINS 'x'",
+            "",
+        ),
+    ] {
+        let (filter, _) = parse_sorted_list(query, &custom, Scope::Workflows).unwrap();
+        let page = store.list(NAMESPACE, &filter, 1000, &[]).unwrap();
+        let found: Vec<_> = names(&page).into_iter().collect();
+        assert_eq!(found.join(" "), expected, "{query}");
+        let counted = parse_extended_count(query, &custom, Scope::Workflows).unwrap();
+        assert_eq!(counted.filter, filter);
+        let refused = parse_list(query, &custom, Scope::Workflows).unwrap_err();
+        assert!(refused.to_string().contains("syntax error"), "{refused}");
+        parse_count(query, &custom, Scope::Workflows).unwrap_err();
+    }
+    for query in [
+        "IntA CONTAINS '1'",
+        "ExecutionStatus CONTAINS 'Run'",
+        "TxtA CONTAINS 'x'",
+        "KwA CONTAINS 1",
+        "KwA CONTAINS",
+        "CONTAINS 'x'",
+    ] {
+        parse_sorted_list(query, &custom, Scope::Workflows).unwrap_err();
     }
 }
 

@@ -130,7 +130,7 @@ pub(crate) fn condition(name: &str, operator: &str, value: &str, kind: &str) -> 
             let values: Option<Vec<_>> = value.split(',').map(literal).collect();
             Some(format!("{name} {operator} ({})", values?.join(", ")))
         }
-        "STARTS_WITH" => Some(format!("{name} STARTS_WITH {}", quoted(value.trim()))),
+        "STARTS_WITH" | "CONTAINS" => Some(format!("{name} {operator} {}", quoted(value.trim()))),
         "=" | "!=" | ">" | ">=" | "<" | "<=" => {
             Some(format!("{name} {operator} {}", literal(value)?))
         }
@@ -191,10 +191,11 @@ fn ordered(text: &str) -> Option<(&str, Order)> {
 }
 
 /// The operators of the filter form, with their words.
-pub(crate) const OPERATORS: [(&str, &str); 11] = [
+pub(crate) const OPERATORS: [(&str, &str); 12] = [
     ("=", "is"),
     ("!=", "is not"),
     ("STARTS_WITH", "starts with"),
+    ("CONTAINS", "contains"),
     ("IN", "is one of (commas)"),
     ("NOT IN", "is none of (commas)"),
     (">", "greater than"),
@@ -408,6 +409,10 @@ mod tests {
         }
         let built = |name, operator, value, kind| condition(name, operator, value, kind);
         assert_eq!(built("N", ">", "12", "Int").unwrap(), "N > 12");
+        assert_eq!(
+            built("WorkflowId", "CONTAINS", " a\"b ", "Keyword").unwrap(),
+            "WorkflowId CONTAINS \"a\\\"b\""
+        );
         assert_eq!(built("N", ">", "x", "Int"), None);
         assert_eq!(built("B", "=", "TRUE", "Bool").unwrap(), "B = true");
         assert_eq!(
