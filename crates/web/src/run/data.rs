@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
+use steadfast_protocol::common::Payload;
 use steadfast_protocol::workflowservice::DescribeWorkflowExecutionResponse;
 
 use super::head::{self, Head};
@@ -13,6 +14,7 @@ use crate::failure::PageError;
 use crate::history::attributes::{self, Attribute, Content};
 use crate::payload::PayloadView;
 use crate::payload::failure::text_of;
+use crate::payload::markdown::Markdown;
 use crate::shell::Shell;
 use crate::visit::{Visit, page};
 
@@ -21,9 +23,9 @@ use crate::visit::{Visit, page};
 struct Data {
     shell: Shell,
     head: Head,
-    summary: String,
-    details: String,
-    current_details: String,
+    summary: Markdown,
+    details: Markdown,
+    current_details: Markdown,
     memo: Vec<(String, PayloadView)>,
     search_attributes: Vec<(String, PayloadView)>,
     attributes: Vec<Attribute>,
@@ -72,11 +74,17 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
     page(&Data {
         shell: head::shell(&visit, &loaded, "metadata").await,
         head,
-        summary: author.summary.as_ref().map_or_else(String::new, text_of),
-        details: author.details.as_ref().map_or_else(String::new, text_of),
-        current_details: current_details.unwrap_or_default(),
+        summary: said(author.summary.as_ref()),
+        details: said(author.details.as_ref()),
+        current_details: Markdown::new(&current_details.unwrap_or_default()),
         memo: payload_map(&memo),
         search_attributes: payload_map(&search_attributes),
         attributes: rest,
+    })
+}
+
+fn said(payload: Option<&Payload>) -> Markdown {
+    payload.map_or_else(Markdown::default, |payload| {
+        Markdown::new(&text_of(payload))
     })
 }

@@ -15,13 +15,14 @@ use crate::failure::PageError;
 use crate::live::Fragment;
 use crate::payload::PayloadView;
 use crate::payload::failure::{self, FailureView, text_of};
+use crate::payload::markdown::Markdown;
 use crate::shell::Shell;
 use crate::visit::{Visit, page};
 
 /// What went in and what came out.
 #[derive(Default)]
 struct Ends {
-    summary: String,
+    summary: Markdown,
     input: Vec<PayloadView>,
     result: Option<Vec<PayloadView>>,
     failure: Vec<FailureView>,
@@ -96,7 +97,7 @@ async fn ends(visit: &Visit, loaded: &Loaded) -> Result<(Ends, String), PageErro
     for event in &history.events {
         let metadata = event.user_metadata.as_ref();
         if let Some(summary) = metadata.and_then(|metadata| metadata.summary.as_ref()) {
-            ends.summary = text_of(summary);
+            ends.summary = Markdown::new(&text_of(summary));
         }
         ends.learn(event.attributes.as_ref());
     }
