@@ -67,6 +67,15 @@ impl Chromium {
         Tab::new(page, context).await
     }
 
+    /// Opens a window of its own beside a tab, with which it shares cookies, storage, cache and connections.
+    pub async fn window_beside(&self, tab: &Tab) -> Result<Tab> {
+        let mut target = CreateTargetParams::new("about:blank");
+        target.browser_context_id = Some(tab.context.clone());
+        target.new_window = Some(true);
+        let page = self.browser.new_page(target).await?;
+        Tab::new(page, tab.context.clone()).await
+    }
+
     /// Lets the pages of a tab use the clipboard.
     pub async fn allow_clipboard(&self, tab: &Tab) -> Result<()> {
         for name in ["clipboard-read", "clipboard-write"] {

@@ -67,6 +67,7 @@ function patch(event) {
 
 function close() {
   clearTimeout(waiting);
+  if (source) tell("closed");
   if (source) source.close();
   source = null;
 }
@@ -74,7 +75,10 @@ function close() {
 function open() {
   close();
   if (document.hidden) return;
+  later.clear();
+  resting = false;
   source = new EventSource(url);
+  tell("opened");
   source.addEventListener("hello", (event) => {
     pause = 1000;
     const script = document.querySelector("script[src]").getAttribute("src");
@@ -89,8 +93,33 @@ function open() {
   };
 }
 
+// A browser has six connections to a server over HTTP/1.1, and a stream holds one. So of more than four windows that
+// can be seen at once, those that were opened or used last are followed, and others can still be loaded.
+const STREAMS_MAX = 4;
+const me = `${Date.now()} ${Math.random()}`;
+const others = url ? new BroadcastChannel("steadfast") : {};
+const later = new Set();
+let resting = false;
+
+function tell(what) {
+  others.postMessage([what, me]);
+}
+
+others.onmessage = ({ data: [what, who] }) => {
+  if (what === "opened") later.add(who);
+  else later.delete(who);
+  if (source && later.size >= STREAMS_MAX) {
+    close();
+    resting = true;
+    say("Four other windows are followed. What is shown here may be old until you come back to it.");
+  } else if (resting && later.size < STREAMS_MAX) {
+    open();
+  }
+};
+
 if (url) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("focus", () => resting && open());
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   open();

@@ -18,6 +18,7 @@ crate::tests![
     a_run_that_waits_keeps_its_times_true_and_sends_nothing,
     a_killed_server_is_told_of_and_caught_up_with,
     hidden_tabs_hold_no_connection,
+    seven_windows_of_one_browser_all_load_and_are_followed_when_used,
 ];
 
 /// From a change to the page, where that is not measured: for a machine that has much else to do.
@@ -29,6 +30,14 @@ const CUT_OFF: [&str; 3] = [
     "ERR_INCOMPLETE_CHUNKED_ENCODING",
     "ERR_CONNECTION_RESET",
 ];
+
+/// Counts the streams that are open, from before the page's own script runs.
+const COUNT_STREAMS: &str = "(() => { const Real = EventSource; window.streams = new Set();
+    window.EventSource = class extends Real {
+        constructor(url) { super(url); streams.add(this); }
+        close() { streams.delete(this); super.close(); } }; })()";
+/// Streams of all windows of a browser: it has six connections.
+const STREAMS_MAX: i64 = 4;
 
 /// Says hello once the stream of the page is there: what happens from then on must reach the page.
 async fn followed(tab: &Tab, url: &str) -> Result<()> {
@@ -281,14 +290,7 @@ async fn send(tab: &Tab, name: &str) -> Result<()> {
 
 async fn hidden_tabs_hold_no_connection(stage: Arc<Stage>) -> Result<()> {
     let tab = stage.chromium.tab().await?;
-    // Counts the streams that are open, from before the page's own script runs.
-    tab.before_scripts(
-        "(() => { const Real = EventSource; window.streams = new Set();
-            window.EventSource = class extends Real {
-                constructor(url) { super(url); streams.add(this); }
-                close() { streams.delete(this); super.close(); } }; })()",
-    )
-    .await?;
+    tab.before_scripts(COUNT_STREAMS).await?;
     followed(&tab, &stage.url("/namespaces/shop/workflows")).await?;
     ensure!(
         tab.value::<i64>("streams.size").await? == 1,
@@ -308,4 +310,71 @@ async fn hidden_tabs_hold_no_connection(stage: Arc<Stage>) -> Result<()> {
     tab.value::<bool>(&hide(false)).await?;
     ensure!(tab.value::<i64>("streams.size").await? == 1, "one again");
     tab.close().await
+}
+
+async fn seven_windows_of_one_browser_all_load_and_are_followed_when_used(
+    stage: Arc<Stage>,
+) -> Result<()> {
+    let run = stage
+        .data
+        .start("Approval", "seven-times", json!(["x"]))
+        .await?;
+    let url = stage.url(&run.path());
+    let mut windows = vec![stage.chromium.tab().await?];
+    while windows.len() < 7 {
+        windows.push(stage.chromium.window_beside(&windows[0]).await?);
+    }
+    for (at, window) in windows.iter().enumerate() {
+        window.before_scripts(COUNT_STREAMS).await?;
+        followed(window, &url)
+            .await
+            .with_context(|| format!("window {}", at + 1))?;
+        let visible = "!document.hidden && streams.size === 1";
+        ensure!(
+            window.value::<bool>(visible).await?,
+            "it is seen and followed"
+        );
+    }
+    let open = async || -> Result<i64> {
+        let mut open = 0;
+        for window in &windows {
+            open += window.value::<i64>("streams.size").await?;
+        }
+        Ok(open)
+    };
+    ensure!(open().await? == STREAMS_MAX, "{} streams", open().await?);
+    let first = &windows[0];
+    first
+        .says("#banner", "Four other windows are followed")
+        .await?;
+    first
+        .value::<bool>("dispatchEvent(new Event('focus'))")
+        .await?;
+    first
+        .until("document.querySelector('#banner').hidden", SHOWN_WITHIN)
+        .await?;
+    ensure!(open().await? == STREAMS_MAX, "{} streams", open().await?);
+    stage
+        .data
+        .signal("seven-times", "approve", json!(["Ada"]))
+        .await?;
+    first
+        .until(
+            "document.querySelector('#run-status').innerText === 'Completed'",
+            SHOWN_WITHIN,
+        )
+        .await?;
+    // The fourth rests now. Where one is closed, it takes its place.
+    windows[3].says("#banner", "Four other windows").await?;
+    windows.pop().context("there are seven")?.close().await?;
+    windows[3]
+        .until(
+            "document.querySelector('#run-status').innerText === 'Completed'",
+            SHOWN_WITHIN,
+        )
+        .await?;
+    for window in windows {
+        window.close().await?;
+    }
+    Ok(())
 }
