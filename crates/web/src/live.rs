@@ -34,7 +34,7 @@ const PAGES_MAX: usize = 1000;
 /// Viewers of all streams at one time.
 const VIEWERS_MAX: usize = 10_000;
 /// A page rests this many times as long as its fragments take.
-const REST: u32 = 10;
+const REST: u32 = 4;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 

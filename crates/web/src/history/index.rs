@@ -166,6 +166,27 @@ async fn read(
     Ok((events, answer.next_page_token))
 }
 
+/// Reads what has come since an index was read last. Where it fails half-way, what was read is kept.
+async fn catch_up(
+    index: &mut Arc<Index>,
+    backend: &Backend,
+    run: &RunName,
+) -> Result<(), PageError> {
+    let mut token = index.last_page();
+    loop {
+        let (events, next) = read_page(backend, run, token.clone()).await?;
+        let known = index.last_event();
+        if events.last().is_some_and(|event| event.event_id > known) {
+            // Copied only if somebody looks at it at this moment.
+            Arc::make_mut(index).take(token, &events);
+        }
+        if next.is_empty() {
+            return Ok(());
+        }
+        token = next;
+    }
+}
+
 type Slot = Arc<AsyncMutex<Arc<Index>>>;
 
 /// The indexes of the runs that were looked at last.
@@ -193,23 +214,12 @@ impl Indexes {
         let slot = self.slot(run);
         // Two who look at the same run read it once.
         let mut index = slot.lock().await;
-        let mut newer = Arc::clone(&index);
-        let mut token = newer.last_page();
-        loop {
-            let (events, next) = read_page(backend, run, token.clone()).await?;
-            let known = newer.last_event();
-            if events.last().is_some_and(|event| event.event_id > known) {
-                Arc::make_mut(&mut newer).take(token, &events);
-            }
-            if next.is_empty() {
-                break;
-            }
-            token = next;
-        }
-        if newer.last_event() > index.last_event() {
-            *index = newer;
+        let known = index.last_event();
+        let read = catch_up(&mut index, backend, run).await;
+        if index.last_event() > known {
             self.weigh(run, index.weight());
         }
+        read?;
         Ok(Arc::clone(&index))
     }
 
