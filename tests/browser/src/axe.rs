@@ -32,7 +32,7 @@ pub async fn check(tab: &Tab) -> Result<()> {
         ("light", "undefined"),
         ("dark", "{ type: 'rule', values: ['color-contrast'] }"),
     ] {
-        tab.prefers("prefers-color-scheme", scheme).await?;
+        tab.prefers(&[("prefers-color-scheme", scheme)]).await?;
         let run = format!(
             "axe.run(document, {{ resultTypes: ['violations'], runOnly: {rules} }}).then(({{ violations }}) =>
                 violations.map(({{ id, impact, help, nodes }}) =>

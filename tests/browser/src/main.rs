@@ -5,11 +5,13 @@
 //!     browser compat ADDRESS      crawls a running official UI
 //!     browser screenshots         the pictures in docs/screenshots
 //!
-//! `UPDATE=1 browser test` rewrites the goldens. The last line of `test` is `N passed, N failed`; the exit status is 0
+//! `UPDATE=1 browser test` rewrites the goldens. Where `TEMPORAL_CLI` names the official command line, copied commands are
+//! executed by it too. The last line of `test` is `N passed, N failed`; the exit status is 0
 //! only if all passed.
 
 mod axe;
 mod chromium;
+mod codec_server;
 mod compat;
 mod data;
 mod golden;

@@ -42,7 +42,7 @@ pub async fn take() -> Result<bool> {
     for (name, height, path) in PICTURES {
         for scheme in ["light", "dark"] {
             tab.size(WIDTH, height).await?;
-            tab.prefers("prefers-color-scheme", scheme).await?;
+            tab.prefers(&[("prefers-color-scheme", scheme)]).await?;
             tab.go(&stage.url(&path(&stage.data))).await?;
             let capture = CaptureScreenshotParams {
                 format: Some(CaptureScreenshotFormat::Png),

@@ -28,11 +28,16 @@ pub struct Server {
 impl Server {
     /// Starts a server on an empty directory, and waits until it listens.
     pub async fn start(flags: &[&str]) -> Result<Self> {
+        Self::start_at(free_port()?, flags).await
+    }
+
+    /// The same, with its UI on this port, for who has to know it before.
+    pub async fn start_at(ui_port: u16, flags: &[&str]) -> Result<Self> {
         let mut server = Self {
             folder: tempfile::tempdir()?,
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             port: free_port()?,
-            ui_port: free_port()?,
+            ui_port,
             process: None,
         };
         server.restart().await?;

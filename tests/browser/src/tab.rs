@@ -69,10 +69,15 @@ impl Tab {
         Ok(())
     }
 
-    /// What the person's system prefers, such as `("prefers-color-scheme", "dark")`.
-    pub async fn prefers(&self, feature: &str, value: &str) -> Result<()> {
+    /// What the person's system prefers and nothing else, such as `[("prefers-color-scheme", "dark")]`.
+    pub async fn prefers(&self, features: &[(&str, &str)]) -> Result<()> {
+        let features = features.iter();
         let media = SetEmulatedMediaParams {
-            features: Some(vec![MediaFeature::new(feature, value)]),
+            features: Some(
+                features
+                    .map(|(feature, value)| MediaFeature::new(*feature, *value))
+                    .collect(),
+            ),
             ..SetEmulatedMediaParams::default()
         };
         self.page.execute(media).await?;

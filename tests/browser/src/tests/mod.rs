@@ -1,5 +1,7 @@
 //! The tests, by what they are about.
 
+mod access;
+mod codec;
 mod forms;
 mod hostile;
 mod links;
@@ -13,10 +15,12 @@ use crate::suite::Test;
 pub fn all() -> Vec<Test> {
     let parts = [
         pages::tests(),
+        access::tests(),
         shell::tests(),
         hostile::tests(),
         links::tests(),
         live::tests(),
+        codec::tests(),
         forms::tests(),
     ];
     parts.into_iter().flatten().collect()
