@@ -7,6 +7,7 @@ Prints the id of the run.
 """
 
 import asyncio
+import os
 import sys
 
 from temporalio.api.common.v1 import Payload
@@ -18,7 +19,9 @@ async def main(address: str) -> None:
     client = await Client.connect(address)
     payload = Payload(metadata={"encoding": b"binary/backwards"}, data='{"price": 9007199254740993}'[::-1].encode())
     handle = await client.start_workflow("Secret", RawValue(payload), id="secret", task_queue="nobody-polls")
-    print(handle.first_execution_run_id)
+    print(handle.first_execution_run_id, flush=True)
+    # The threads of the SDK may outlive the interpreter, which then aborts.
+    os._exit(0)
 
 
 asyncio.run(main(sys.argv[1]))
