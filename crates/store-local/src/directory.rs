@@ -23,7 +23,7 @@ const MARKER_TITLE: &str = "Steadfast store";
 const MARKER_VERSION: &str = "format ";
 
 /// The version of the format that this code reads and writes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +37,14 @@ pub enum OpenError {
     /// The directory has files in it, and is not a store.
     #[error("{} is neither empty nor a Steadfast store", .0.display())]
     Foreign(PathBuf),
-    /// A newer version of Steadfast has written it.
+    /// Another version of Steadfast has written it. Format 1, of before the first release, is not read any more.
     #[error(
-        "the store has format {found}, but this version of Steadfast supports {supported}: use a newer one"
+        "the store has format {found}, but this version of Steadfast reads {supported}: use the version that wrote it"
     )]
     UnsupportedVersion {
         /// The version that the directory has.
         found: u32,
-        /// The newest version that this code can open.
+        /// The version that this code opens.
         supported: u32,
     },
     /// What is stored cannot be read back. It was left as it is.

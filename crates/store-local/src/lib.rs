@@ -1,7 +1,7 @@
 //! The embedded store: one directory on local disk, opened by one process, on the LSM tree of fjall.
 //!
-//! - One fjall database holds a keyspace per [`Table`], and one for fences. A key is the shard (2 bytes, big endian)
-//!   and then the key of the row, so that the rows of a shard lie together.
+//! - One fjall database holds a few keyspaces, each with the [`Table`]s that are used alike. A key is the table (1 byte),
+//!   the shard (2 bytes, big endian) and then the key of the row, so that the rows of a table and shard lie together.
 //! - A group commit is one fjall batch: written to the journal, synced, and only then visible, even to readers of
 //!   the same process.
 //! - After a write or a sync failed, nobody knows what is on disk, and asking the file system again may get a lie for
@@ -32,10 +32,12 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{AbstractTree, Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, UserValue};
+use fjall::{AbstractTree, Database, OwnedWriteBatch, PersistMode, Readable, UserValue};
 use steadfast_store::{
     Batch, CommitOutcome, Fence, KeyRange, Order, ShardId, Store, StoreError, Table, Write,
 };
+
+use crate::tables::Keyspace;
 
 /// How a [`LocalStore`] uses disk and memory. All of it may differ from one start to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,10 +98,8 @@ const FLUSH_WAIT_MAX: Duration = Duration::from_secs(120);
 /// One commit runs at a time; others, and acquisitions, wait for it. Reads wait for nothing.
 pub struct LocalStore {
     database: Database,
-    /// The keyspace of each table, at its discriminant.
-    keyspaces: Vec<Keyspace>,
-    /// Shard (2 bytes) to newest fence (8 bytes), both big endian.
-    fence_keyspace: Keyspace,
+    /// At their discriminants.
+    keyspaces: Vec<fjall::Keyspace>,
     /// The newest fence of each shard that was ever acquired. Held through each commit, so that acquiring a shard
     /// waits for the last batches of those it deposes.
     fences: Mutex<HashMap<ShardId, Fence>>,
@@ -123,10 +123,7 @@ impl LocalStore {
         let lock = directory::claim(directory)?;
         directory::create_primary(directory, |primary| {
             let database = open_database(primary, &options)?;
-            for table in Table::ALL {
-                database.keyspace(table.name(), || tables::tuning(table))?;
-            }
-            database.keyspace(tables::FENCES, tables::tuning_of_fences)?;
+            open_keyspaces(&database)?;
             database.persist(PersistMode::SyncAll)
         })?;
         let primary = directory.join(directory::PRIMARY);
@@ -136,15 +133,11 @@ impl LocalStore {
     }
 
     fn with_database(database: Database, options: &Options, lock: File) -> Result<Self, OpenError> {
-        let keyspaces = Table::ALL
-            .map(|table| database.keyspace(table.name(), || tables::tuning(table)))
-            .into_iter()
-            .collect::<fjall::Result<Vec<Keyspace>>>()?;
-        let fence_keyspace = database.keyspace(tables::FENCES, tables::tuning_of_fences)?;
+        let keyspaces = open_keyspaces(&database)?;
         let mut fences = HashMap::new();
-        for row in fence_keyspace.iter() {
+        for row in keyspaces[FENCE_KEYSPACE as usize].prefix([FENCES]) {
             let (key, value) = row.into_inner()?;
-            let (Ok(shard), Ok(fence)) = (key[..].try_into(), value[..].try_into()) else {
+            let (Ok(shard), Ok(fence)) = (key[1..].try_into(), value[..].try_into()) else {
                 return Err(OpenError::Damaged("a fence is not 8 bytes".into()));
             };
             fences.insert(
@@ -160,7 +153,6 @@ impl LocalStore {
         Ok(Self {
             database,
             keyspaces,
-            fence_keyspace,
             fences: Mutex::new(fences),
             persist_mode,
             write_buffer_bytes: options.write_buffer_bytes,
@@ -178,8 +170,8 @@ impl LocalStore {
         self.database.disk_space().map_err(read_error)
     }
 
-    fn keyspace(&self, table: Table) -> &Keyspace {
-        &self.keyspaces[table as usize]
+    fn keyspace(&self, table: Table) -> &fjall::Keyspace {
+        &self.keyspaces[Keyspace::of(table) as usize]
     }
 
     /// Fails once a write has failed.
@@ -218,8 +210,8 @@ impl LocalStore {
     fn make_room(&self) -> Result<(), StoreError> {
         let mut waited = Duration::ZERO;
         loop {
-            for (keyspace, table) in self.keyspaces.iter().zip(Table::ALL) {
-                if tables::write_buffer_bytes(table) <= buffer_bytes(keyspace) {
+            for (keyspace, which) in self.keyspaces.iter().zip(Keyspace::ALL) {
+                if which.write_buffer_bytes() <= buffer_bytes(keyspace) {
                     self.seal(keyspace)?;
                 }
             }
@@ -227,7 +219,7 @@ impl LocalStore {
                 .keyspaces
                 .iter()
                 .map(|keyspace| keyspace.sealed_memtable_count());
-            let sealed_most = sealed.max().expect("there are tables");
+            let sealed_most = sealed.max().expect("there are keyspaces");
             let is_full = self.write_buffer_bytes <= self.database.write_buffer_size();
             if sealed_most < SEALED_BUFFERS_MAX && !is_full {
                 return Ok(());
@@ -237,7 +229,7 @@ impl LocalStore {
                     .keyspaces
                     .iter()
                     .max_by_key(|keyspace| buffer_bytes(keyspace));
-                self.seal(largest.expect("there are tables"))?;
+                self.seal(largest.expect("there are keyspaces"))?;
             }
             if FLUSH_WAIT_MAX <= waited {
                 return Err(self.fail("rows are not flushed to tables any more"));
@@ -251,8 +243,8 @@ impl LocalStore {
         }
     }
 
-    /// Seals the write buffer of a table and has it flushed.
-    fn seal(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
+    /// Seals the write buffer of a keyspace and has it flushed.
+    fn seal(&self, keyspace: &fjall::Keyspace) -> Result<(), StoreError> {
         keyspace
             .rotate_memtable()
             .map(drop)
@@ -261,7 +253,7 @@ impl LocalStore {
 }
 
 /// The bytes of rows in the write buffer that is being filled.
-fn buffer_bytes(keyspace: &Keyspace) -> u64 {
+fn buffer_bytes(keyspace: &fjall::Keyspace) -> u64 {
     keyspace.tree.active_memtable().size()
 }
 
@@ -274,8 +266,8 @@ impl Store for LocalStore {
         let fence = Fence(fences.get(&shard).map_or(1, |newest| newest.0 + 1));
         let mut batch = self.database.batch();
         batch.insert(
-            &self.fence_keyspace,
-            shard.0.to_be_bytes(),
+            &self.keyspaces[FENCE_KEYSPACE as usize],
+            key_of(FENCES, shard, b""),
             fence.0.to_be_bytes(),
         );
         self.write(batch)?;
@@ -322,7 +314,7 @@ impl Store for LocalStore {
         // A value may be a slice of a whole block: copied, so that it does not keep the block in memory.
         let value = self
             .keyspace(table)
-            .get(stored_key(shard, key))
+            .get(stored_key(table, shard, key))
             .map_err(read_error)?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -336,7 +328,7 @@ impl Store for LocalStore {
         order: Order,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         self.check()?;
-        let Some(range) = stored_range(shard, range) else {
+        let Some(range) = stored_range(table, shard, range) else {
             return Ok(Vec::new());
         };
         // Without a snapshot, the batch that is being applied right now would be seen in part.
@@ -344,7 +336,7 @@ impl Store for LocalStore {
         let copy = |row: fjall::Guard| {
             let (key, value) = row.into_inner().map_err(read_error)?;
             Ok((
-                Bytes::copy_from_slice(&key[SHARD_BYTES..]),
+                Bytes::copy_from_slice(&key[PREFIX_BYTES..]),
                 Bytes::copy_from_slice(&value),
             ))
         };
@@ -358,9 +350,10 @@ impl Store for LocalStore {
 impl LocalStore {
     fn add(&self, group: &mut OwnedWriteBatch, batch: &Batch) {
         for write in &batch.writes {
+            let table = write.table();
             let (keyspace, key) = (
-                self.keyspace(write.table()),
-                stored_key(batch.shard, write.key()),
+                self.keyspace(table),
+                stored_key(table, batch.shard, write.key()),
             );
             match write {
                 Write::Put { value, .. } => {
@@ -395,18 +388,33 @@ fn is_within_limits(batch: &Batch) -> bool {
     is_within
 }
 
-/// The bytes of the shard before each key.
-const SHARD_BYTES: usize = 2;
+/// What stands for a table in the keys of the fences, whose rows have shards and newest fences (8 bytes, big endian).
+const FENCES: u8 = u8::MAX;
 
-fn stored_key(shard: ShardId, key: &[u8]) -> Vec<u8> {
-    [&shard.0.to_be_bytes(), key].concat()
+/// Where the fences are.
+const FENCE_KEYSPACE: Keyspace = Keyspace::Points;
+
+/// The bytes before the key of each row: table and shard.
+const PREFIX_BYTES: usize = 3;
+
+fn open_keyspaces(database: &Database) -> fjall::Result<Vec<fjall::Keyspace>> {
+    let open = |keyspace: Keyspace| database.keyspace(keyspace.name(), || keyspace.tuning());
+    Keyspace::ALL.into_iter().map(open).collect()
+}
+
+fn stored_key(table: Table, shard: ShardId, key: &[u8]) -> Vec<u8> {
+    key_of(table as u8, shard, key)
+}
+
+fn key_of(table: u8, shard: ShardId, key: &[u8]) -> Vec<u8> {
+    [&[table], &shard.0.to_be_bytes()[..], key].concat()
 }
 
 /// A range of keys as fjall has them.
 type StoredRange = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
-/// A range of a shard as a range of its keyspace; `None` if no key can be in it.
-fn stored_range(shard: ShardId, (start, end): KeyRange<'_>) -> Option<StoredRange> {
+/// A range of a table and shard as a range of its keyspace; `None` if no key can be in it.
+fn stored_range(table: Table, shard: ShardId, (start, end): KeyRange<'_>) -> Option<StoredRange> {
     let is_empty = match (start, end) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(start), Bound::Included(end)) => end < start,
@@ -418,14 +426,15 @@ fn stored_range(shard: ShardId, (start, end): KeyRange<'_>) -> Option<StoredRang
     if is_empty {
         return None;
     }
+    let stored = |key: &[u8]| stored_key(table, shard, key);
     let start = match start {
-        Bound::Unbounded => Bound::Included(stored_key(shard, b"")),
-        start => start.map(|key| stored_key(shard, key)),
+        Bound::Unbounded => Bound::Included(stored(b"")),
+        start => start.map(stored),
     };
     let end = match (end, shard.0.checked_add(1)) {
-        (Bound::Unbounded, None) => Bound::Unbounded,
-        (Bound::Unbounded, Some(next)) => Bound::Excluded(stored_key(ShardId(next), b"")),
-        (end, _) => end.map(|key| stored_key(shard, key)),
+        (Bound::Unbounded, Some(next)) => Bound::Excluded(stored_key(table, ShardId(next), b"")),
+        (Bound::Unbounded, None) => Bound::Excluded(vec![table as u8 + 1]),
+        (end, _) => end.map(stored),
     };
     Some((start, end))
 }

@@ -1,5 +1,5 @@
-//! How fjall keeps each table. Fixed when a directory is made: fjall stores these choices beside the rows, and a
-//! change here reaches new directories only.
+//! How fjall keeps the tables. Fixed when a directory is made: fjall stores these choices beside the rows, and a change
+//! here reaches new directories only.
 
 use std::sync::Arc;
 
@@ -8,13 +8,79 @@ use fjall::config::{BlockSizePolicy, CompressionPolicy, FilterPolicy};
 use fjall::{CompressionType, KeyspaceCreateOptions};
 use steadfast_store::Table;
 
-/// The keyspace of the fences.
-pub(crate) const FENCES: &str = "fences";
+/// A keyspace of fjall. Tables that are read and rewritten alike share one: each costs some 26 syncs to be made, and a
+/// write buffer, a background flush and a few files of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Keyspace {
+    /// Rows asked for one by one, many of which are not there; the fences too.
+    Points,
+    /// Rows of runs, rewritten at each step.
+    Runs,
+    /// Events, written once.
+    History,
+    /// Rows that live shortly, in the order in which they are taken.
+    Queues,
+}
+
+impl Keyspace {
+    /// All of them, each at its discriminant.
+    pub(crate) const ALL: [Self; 4] = [Self::Points, Self::Runs, Self::History, Self::Queues];
+
+    /// Where the rows of a table are.
+    pub(crate) fn of(table: Table) -> Self {
+        match table {
+            Table::Node | Table::Namespaces | Table::Current => Self::Points,
+            Table::Runs => Self::Runs,
+            Table::History => Self::History,
+            Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => Self::Queues,
+        }
+    }
+
+    /// Its name in fjall.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Points => "points",
+            Self::Runs => "runs",
+            Self::History => "history",
+            Self::Queues => "queues",
+        }
+    }
+
+    /// The size at which its write buffer is sealed and flushed. Not stored: a change reaches all directories.
+    pub(crate) fn write_buffer_bytes(self) -> u64 {
+        match self {
+            Self::Points => 4 * MIB,
+            // A row that is deleted before it is flushed never reaches a table, so there is time for that.
+            Self::Runs | Self::History | Self::Queues => 16 * MIB,
+        }
+    }
+
+    /// The options it is made with.
+    pub(crate) fn tuning(self) -> KeyspaceCreateOptions {
+        let small = |reads| Profile {
+            block_bytes: 4 * KIB,
+            compression: CompressionType::None,
+            reads,
+        };
+        options(match self {
+            // Every start of a workflow asks for a workflow id that, mostly, is new.
+            Self::Points => small(Reads::Points),
+            Self::Runs => small(Reads::PresentPoints),
+            Self::History => Profile {
+                block_bytes: 16 * KIB,
+                compression: CompressionType::Lz4,
+                reads: Reads::Scans,
+            },
+            Self::Queues => small(Reads::Scans),
+        })
+    }
+}
 
 const KIB: u32 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What a table is tuned for.
+/// What a keyspace is tuned for.
 struct Profile {
     /// Small blocks make a point read cheap, large ones compress better and need a smaller index.
     block_bytes: u32,
@@ -24,7 +90,7 @@ struct Profile {
     reads: Reads,
 }
 
-/// The reads that a table is tuned for: what filters it has.
+/// The reads that it is tuned for: what filters it has.
 enum Reads {
     /// Point reads of rows that may be absent: filters on all levels.
     Points,
@@ -32,44 +98,6 @@ enum Reads {
     PresentPoints,
     /// Scans only: no filters.
     Scans,
-}
-
-/// The size at which the write buffer of a table is sealed and flushed. Not stored: a change reaches all directories.
-pub(crate) fn write_buffer_bytes(table: Table) -> u64 {
-    match table {
-        Table::Node | Table::Namespaces => 2 * MIB,
-        Table::Current => 4 * MIB,
-        Table::Runs | Table::History => 16 * MIB,
-        // A row that is deleted before it is flushed never reaches a table, so there is time for that.
-        Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => 8 * MIB,
-    }
-}
-
-/// The options of a table's keyspace.
-pub(crate) fn tuning(table: Table) -> KeyspaceCreateOptions {
-    let small = |reads| Profile {
-        block_bytes: 4 * KIB,
-        compression: CompressionType::None,
-        reads,
-    };
-    options(match table {
-        // Every start of a workflow asks for a workflow id that, mostly, is new.
-        Table::Node | Table::Namespaces | Table::Current => small(Reads::Points),
-        Table::Runs => small(Reads::PresentPoints),
-        Table::History => Profile {
-            block_bytes: 16 * KIB,
-            compression: CompressionType::Lz4,
-            reads: Reads::Scans,
-        },
-        Table::Tasks | Table::Outbox | Table::Timers | Table::VisibilityQueue => {
-            small(Reads::Scans)
-        }
-    })
-}
-
-/// The options of the keyspace of fences: a row per shard, read once.
-pub(crate) fn tuning_of_fences() -> KeyspaceCreateOptions {
-    tuning(Table::Node)
 }
 
 fn options(profile: Profile) -> KeyspaceCreateOptions {

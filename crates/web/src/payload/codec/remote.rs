@@ -63,12 +63,25 @@ impl std::fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
+type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
+
+fn client() -> Result<HttpClient, CodecError> {
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .map_err(|error| CodecError::Unreachable(error.to_string()))?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
 /// The codecs that may be asked.
 pub struct Codec {
     endpoints: Vec<Endpoint>,
     asked: Asked,
     pass_credentials: bool,
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    /// None where there are no endpoints.
+    client: Option<HttpClient>,
 }
 
 impl Codec {
@@ -82,17 +95,18 @@ impl Codec {
             .iter()
             .map(|url| Endpoint::new(url))
             .collect();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| CodecError::Unreachable(error.to_string()))?
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let endpoints = endpoints?;
+        // Reading the certificates takes longer than the rest of a start: only where there is somebody to ask.
+        let client = if endpoints.is_empty() {
+            None
+        } else {
+            Some(client()?)
+        };
         Ok(Self {
-            endpoints: endpoints?,
+            endpoints,
             asked: options.asked,
             pass_credentials: options.pass_credentials,
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client,
         })
     }
 
@@ -167,6 +181,9 @@ impl Codec {
         if question.encoded_len() > QUESTION_BYTES_MAX {
             return Err(CodecError::TooMuch);
         }
+        let Some(client) = &self.client else {
+            return Err(CodecError::Endpoint(endpoint.url().to_owned()));
+        };
         let mut request =
             Request::post(endpoint.decode_url()).header(CONTENT_TYPE, "application/json");
         if let Ok(namespace) = HeaderValue::try_from(namespace) {
@@ -179,7 +196,7 @@ impl Codec {
             .body(Body::from(to_json(&question)?))
             .map_err(|error| CodecError::Endpoint(error.to_string()))?;
         let answer = async {
-            let answer = self.client.request(request).await;
+            let answer = client.request(request).await;
             let answer = answer.map_err(|error| CodecError::Unreachable(sources(&error)))?;
             // A redirection is an answer like any other: only what is configured is asked.
             if answer.status() != StatusCode::OK {
