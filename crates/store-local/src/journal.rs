@@ -19,6 +19,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -110,7 +111,7 @@ fn tail(path: &Path) -> io::Result<Tail> {
         end += batch.length;
         sequence = Some(batch.sequence);
     }
-    if is_zero_from(&mut reader, end)? {
+    if is_zero_from(reader.get_ref(), end)? {
         return Ok(Tail::Clean);
     }
     let is_damaged = is_batch_after(&mut reader, end, sequence)?;
@@ -207,18 +208,30 @@ fn hash_exact(reader: &mut impl BufRead, length: u64, hash: &mut Xxh3) -> io::Re
     Ok(())
 }
 
-fn is_zero_from(reader: &mut BufReader<File>, offset: u64) -> io::Result<bool> {
-    reader.seek(SeekFrom::Start(offset))?;
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(true);
+/// Whether only zeros follow. The file system knows where nothing was ever written, which is most of a young journal.
+fn is_zero_from(file: &File, mut offset: u64) -> io::Result<bool> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while let Some(data) = next_data(file, offset)? {
+        let length = file.read_at(&mut buffer, data)?;
+        if length == 0 {
+            break;
         }
-        if buffer.iter().any(|&byte| byte != 0) {
+        if buffer[..length].iter().any(|&byte| byte != 0) {
             return Ok(false);
         }
-        let length = buffer.len();
-        reader.consume(length);
+        offset = data + length as u64;
+    }
+    Ok(true)
+}
+
+/// Where the next bytes are that were written, from `offset` on; `None` if there are none.
+fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(data) => Ok(Some(data)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        // A file system that does not know.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => Ok(Some(offset)),
+        Err(error) => Err(error.into()),
     }
 }
 
