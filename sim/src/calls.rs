@@ -130,7 +130,10 @@ impl World {
             attempt += 1;
             match call().await {
                 Err(refusal) if is_transient(&refusal) && attempt < 1000 => {
-                    self.marks.add("call: repeated");
+                    self.marks.add(match refusal {
+                        Refusal::ResourceExhausted { .. } => "call: repeated for overload",
+                        _ => "call: repeated",
+                    });
                     self.sleep(self.dice.between(10, 50 << attempt.min(6)))
                         .await;
                 }

@@ -38,6 +38,10 @@ pub(crate) struct Options {
     pub zombie: u64,
     /// Commits that the store takes its time for.
     pub slow_commit: u64,
+    /// Messages between executions that a process keeps in memory; 0 for as many as a real one.
+    pub waiting_messages_max: u64,
+    /// Bytes of commits that may wait before requests are refused; 0 for as many as in a real process.
+    pub waiting_bytes_max: u64,
     /// Writes to the visibility store that fail.
     pub fail_visibility: u64,
     /// Crashes that take the visibility store with them.
@@ -99,6 +103,8 @@ impl Options {
             eager: dice.chance(500),
             clock_jump_every: some(200, 120) * 2,
             retention_seconds: *dice.pick(&[20, 3_600, 86_400]),
+            waiting_messages_max: some(300, 4),
+            waiting_bytes_max: some(300, 4) * 2_000,
             planted: None,
         }
     }

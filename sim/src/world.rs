@@ -217,6 +217,11 @@ impl World {
                 return false;
             }
         };
+        let limit = |most: u64| if most == 0 { usize::MAX } else { most as usize };
+        node.limit_waiting(
+            limit(self.options.waiting_messages_max),
+            limit(self.options.waiting_bytes_max),
+        );
         for _ in 0..1000 {
             if node.complete_visibility() || connection.is_dead() {
                 break;

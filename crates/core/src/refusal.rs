@@ -99,6 +99,16 @@ impl Refusal {
         )
     }
 
+    /// RESOURCE_EXHAUSTED with cause SYSTEM_OVERLOADED, scope SYSTEM.
+    pub fn system_overloaded(message: impl Into<String>) -> Self {
+        use steadfast_protocol::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
+        Self::ResourceExhausted {
+            cause: ResourceExhaustedCause::SystemOverloaded as i32,
+            scope: ResourceExhaustedScope::System as i32,
+            message: message.into(),
+        }
+    }
+
     /// RESOURCE_EXHAUSTED with cause BUSY_WORKFLOW, scope NAMESPACE.
     pub fn busy_workflow(message: impl Into<String>) -> Self {
         use steadfast_protocol::enums::{ResourceExhaustedCause, ResourceExhaustedScope};

@@ -6,7 +6,7 @@
 //! thread altogether, since those who bring commits have other things to do.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use steadfast_store::{Batch, CommitOutcome, ShardId, Store};
 const GROUP_COMMITS_MAX: usize = 2048;
 /// Bytes of one group.
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// Bytes that wait for the store, above which nothing new is begun: requests are refused, timers and messages wait.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// A store that took longer for its last group is not waited for by those who bring commits.
 const PROMPT: Duration = Duration::from_millis(2);
 
@@ -27,6 +29,12 @@ pub(crate) struct Commit {
     pub epoch: u64,
     /// Called by whoever wrote the group; must not block.
     pub done: Box<dyn FnOnce(CommitOutcome) + Send>,
+}
+
+/// A commit that waits, and the bytes of its batch.
+struct Waiting {
+    commit: Commit,
+    bytes: usize,
 }
 
 /// Figures of the commits so far.
@@ -47,7 +55,7 @@ pub(crate) struct CommitFigures {
 /// What waits, and whether somebody is writing.
 #[derive(Default)]
 struct Queue {
-    waiting: Vec<Commit>,
+    waiting: Vec<Waiting>,
     writing: bool,
 }
 
@@ -56,6 +64,8 @@ pub(crate) struct Committer {
     store: Arc<dyn Store>,
     queue: Mutex<Queue>,
     arrived: Condvar,
+    waiting_bytes: AtomicUsize,
+    waiting_bytes_max: AtomicUsize,
     stopping: AtomicBool,
     /// Whether [`Committer::run`] is running: only then others write too.
     attended: AtomicBool,
@@ -72,6 +82,8 @@ impl Committer {
             store,
             queue: Mutex::default(),
             arrived: Condvar::new(),
+            waiting_bytes: AtomicUsize::new(0),
+            waiting_bytes_max: AtomicUsize::new(WAITING_BYTES_MAX),
             stopping: AtomicBool::new(false),
             attended: AtomicBool::new(false),
             last_micros: AtomicU64::new(0),
@@ -88,7 +100,21 @@ impl Committer {
     /// fails, all later ones of that epoch are answered `Unknown` without being tried. To be followed by
     /// [`Committer::attend`], once no lock is held.
     pub(crate) fn submit(&self, commit: Commit) {
-        self.queue().waiting.push(commit);
+        let bytes = commit.batch.size_bytes();
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.queue().waiting.push(Waiting { commit, bytes });
+    }
+
+    /// Whether so much waits that nothing new should be begun.
+    pub(crate) fn is_full(&self) -> bool {
+        let most = self.waiting_bytes_max.load(Ordering::Relaxed);
+        self.waiting_bytes.load(Ordering::Relaxed) > most
+    }
+
+    /// Is full earlier.
+    pub(crate) fn limit(&self, waiting_bytes_max: usize) {
+        self.waiting_bytes_max
+            .store(waiting_bytes_max, Ordering::Relaxed);
     }
 
     /// Sees to it that what was queued is written: now, or by the committing thread. The caller holds no lock, since
@@ -159,7 +185,7 @@ impl Committer {
         self.arrived.notify_all();
     }
 
-    fn write(&self, group: Vec<Commit>) -> bool {
+    fn write(&self, group: Vec<Waiting>) -> bool {
         if group.is_empty() {
             return false;
         }
@@ -168,9 +194,14 @@ impl Committer {
         let mut doomed = Vec::with_capacity(group.len());
         let mut reactions = Vec::with_capacity(group.len());
         let mut bytes = 0;
-        for Commit { batch, epoch, done } in group {
+        for Waiting {
+            commit,
+            bytes: size,
+        } in group
+        {
+            let Commit { batch, epoch, done } = commit;
             let shard = batch.shard;
-            bytes += batch.size_bytes();
+            bytes += size;
             if broken.get(&shard).is_some_and(|broken| *broken >= epoch) {
                 doomed.push(done);
             } else {
@@ -178,6 +209,7 @@ impl Committer {
                 reactions.push((shard, epoch, done));
             }
         }
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         let begun = Instant::now();
         let outcomes = if batches.iter().all(|batch| batch.writes.is_empty()) {
             // Nothing to write: what came before of these shards was answered already.
@@ -242,11 +274,11 @@ impl Drop for Writing<'_> {
     }
 }
 
-fn take_group(waiting: &mut Vec<Commit>) -> Vec<Commit> {
+fn take_group(waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
     let mut bytes = 0;
     let mut count = 0;
-    for commit in waiting.iter().take(GROUP_COMMITS_MAX) {
-        bytes += commit.batch.size_bytes();
+    for one in waiting.iter().take(GROUP_COMMITS_MAX) {
+        bytes += one.bytes;
         count += 1;
         if bytes >= GROUP_BYTES_MAX {
             break;

@@ -251,18 +251,7 @@ impl Node {
                 break;
             }
         }
-        let mut after: Option<bytes::Bytes> = None;
-        loop {
-            let rows = shard.stored_deliveries(after.as_deref(), RECOVERY_READ)?;
-            let full = rows.len() == RECOVERY_READ;
-            after = rows.last().map(|(key, _)| key.clone());
-            for (_, delivery) in rows {
-                self.deliveries.push(delivery);
-            }
-            if !full {
-                break;
-            }
-        }
+        self.read_outbox(shard)?;
         let mut after = None;
         loop {
             let (next, changes) = shard.stored_projections(

@@ -40,11 +40,18 @@ impl Node {
         }
     }
 
+    /// Lowers the limits of what waits in memory: messages between executions, and bytes of commits, above which
+    /// requests are refused.
+    pub fn limit_waiting(&self, messages_max: usize, commit_bytes_max: usize) {
+        self.deliveries.limit(messages_max);
+        self.committer.limit(commit_bytes_max);
+    }
+
     /// Whether this part has work; housekeeping and what failed before may always have.
     pub fn has_work(self: &Arc<Self>, part: Part) -> bool {
         match part {
             Part::Commit => !self.committer.is_idle(),
-            Part::Deliver => self.deliveries.len() > 0,
+            Part::Deliver => self.deliveries.has_work(),
             Part::Fire => self.due_next() <= self.now(),
             Part::Project => self.projector.waiting() > 0,
             Part::Tend => true,

@@ -74,6 +74,10 @@ impl Node {
             return false;
         }
         for _ in 0..WOKEN_AT_A_TIME {
+            // Each is a commit; what waits for the store already is enough.
+            if self.committer.is_full() {
+                return false;
+            }
             let Some(key) = shard.take_due(now) else {
                 return shard_has_more(&shard, now);
             };

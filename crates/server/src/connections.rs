@@ -66,7 +66,9 @@ async fn attend(
 ) {
     // Frames are small and must not wait for each other; a connection that is gone says so by itself.
     let _ = stream.set_nodelay(true);
-    let service = gate.map_request(|request: Request<_>| request.map(Body::new));
+    let load = gate.load().clone();
+    let service = gate
+        .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);

@@ -1,5 +1,5 @@
-//! What every request passes on its way in and every answer on its way out: versions, deadlines, panics, the words
-//! of errors that arise below the services, metrics, logs.
+//! What every request passes on its way in and every answer on its way out: versions, load, deadlines, panics, the
+//! words of errors that arise below the services, metrics, logs.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::deadline::Arrival;
 use crate::frontend::Frontend;
+use crate::load::{Admitted, Load};
 use crate::metrics::RequestMetrics;
 use crate::version;
 
@@ -33,6 +34,7 @@ pub(crate) struct Gate {
     workflow_service: WorkflowServiceServer<Frontend>,
     others: Routes,
     metrics: Arc<RequestMetrics>,
+    load: Arc<Load>,
 }
 
 impl Gate {
@@ -45,7 +47,13 @@ impl Gate {
             workflow_service,
             others,
             metrics,
+            load: Arc::default(),
         }
+    }
+
+    /// What all requests hold.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     fn forward(&mut self, request: Request<Body>) -> Running {
@@ -77,10 +85,11 @@ impl Service<Request<Body>> for Gate {
         let rpc = self.metrics.find(path);
         // Only what is not in the table of RPCs needs its path later.
         let path = (rpc == 0).then(|| path.to_owned());
-        let state = match version::check(request.headers()) {
-            Ok(()) => {
+        let admitted = version::check(request.headers()).and_then(|()| self.load.admit());
+        let state = match admitted {
+            Ok(admitted) => {
                 request.extensions_mut().insert(arrival);
-                State::Running(self.forward(request))
+                State::Running(self.forward(request), admitted)
             }
             Err(status) => State::Refused(status),
         };
@@ -106,7 +115,11 @@ pub(crate) struct Answer {
 }
 
 enum State {
-    Running(Running),
+    /// Counted until the answer is there.
+    Running(
+        Running,
+        #[expect(dead_code, reason = "dropped with the state")] Admitted,
+    ),
     Refused(Status),
 }
 
@@ -117,7 +130,7 @@ impl Future for Answer {
         let this = &mut *self;
         let response = match &mut this.state {
             State::Refused(status) => this.tally.refuse(status),
-            State::Running(future) => {
+            State::Running(future, _) => {
                 // What a handler holds while it panics is its own: shared state is behind locks that a panic poisons.
                 let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
                 match polled {

@@ -13,6 +13,7 @@ mod figures;
 mod frontend;
 mod gate;
 mod history;
+mod load;
 mod metrics;
 mod namespace;
 mod operator_service;

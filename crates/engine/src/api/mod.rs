@@ -63,6 +63,19 @@ impl Engine {
         &self.node
     }
 
+    /// Whether something new may be begun.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED while too much waits for the store; nothing was done.
+    fn admit(&self) -> Result<(), Refusal> {
+        if self.node.committer.is_full() {
+            return Err(Refusal::system_overloaded(
+                "too many changes wait to be written; try again later",
+            ));
+        }
+        Ok(())
+    }
+
     /// Applies `change` to the run that `execution` names (the current one without a run id), and waits until it is
     /// durable. A change without an outcome found the wish fulfilled already.
     async fn change_run<T>(
@@ -71,6 +84,7 @@ impl Engine {
         execution: Option<&WorkflowExecution>,
         change: impl FnOnce(&mut Execution, &Context<'_>) -> Result<(Option<Outcome>, T), Refusal>,
     ) -> Result<(Arc<RunKey>, T), Refusal> {
+        self.admit()?;
         let node = self.node();
         let (workflow_id, run_id) = names(execution);
         let (key, durability, result) = {
@@ -94,6 +108,7 @@ impl Engine {
         missing: fn() -> Refusal,
         change: impl FnOnce(&mut Execution, &Context<'_>) -> Result<(Option<Outcome>, T), Refusal>,
     ) -> Result<T, Refusal> {
+        self.admit()?;
         let node = self.node();
         let (durability, result) = {
             let mut shard = node.lock_of(&call.namespace.id, &token.workflow_id);

@@ -39,12 +39,13 @@ impl Engine {
     /// Starts a run, by the id policies.
     ///
     /// # Errors
-    /// ALREADY_EXISTS by the policies; INVALID_ARGUMENT for too large an input; UNAVAILABLE.
+    /// ALREADY_EXISTS by the policies; INVALID_ARGUMENT for too large an input; RESOURCE_EXHAUSTED; UNAVAILABLE.
     pub async fn start_workflow_execution(
         &self,
         call: Call,
         request: StartWorkflowExecutionRequest,
     ) -> Result<StartWorkflowExecutionResponse, Refusal> {
+        self.admit()?;
         let node = self.node();
         let request_id = request.request_id.clone();
         let (durability, answer) = {
@@ -71,6 +72,7 @@ impl Engine {
         call: Call,
         request: SignalWithStartWorkflowExecutionRequest,
     ) -> Result<SignalWithStartWorkflowExecutionResponse, Refusal> {
+        self.admit()?;
         let node = self.node();
         let (durability, answer) = {
             let mut shard = node.lock_of(&call.namespace.id, &request.workflow_id);

@@ -103,6 +103,7 @@ impl Engine {
         call: Call,
         request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<RespondWorkflowTaskCompletedResponse, Refusal> {
+        self.admit()?;
         let node = self.node();
         let token = token(&request.task_token, TokenKind::WorkflowTask)?;
         let (durability, response) = {

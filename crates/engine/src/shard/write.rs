@@ -1,0 +1,224 @@
+//! Changes of runs become rows, and one commit.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use prost::Message;
+use steadfast_core::execution::{Execution, RunKey};
+use steadfast_protocol::history::History;
+use steadfast_store::{Batch, CommitOutcome, Table};
+use tokio::sync::oneshot;
+
+use super::recovery::TaskRow;
+use super::timers::move_wake_up;
+use super::{Departures, Durability, RunChange, Shard};
+use crate::block::Block;
+use crate::committer::Commit;
+use crate::delivery::{Delivery, FollowUp};
+use crate::keys;
+use crate::node::Node;
+use crate::queues::StoredTask;
+use crate::runs::CachedRun;
+
+/// Bytes of history that a run keeps in memory for the next reader.
+const BLOCK_BYTES_KEPT: usize = 64 * 1024;
+
+impl Shard {
+    /// Adds a new run, which becomes the current one of its workflow id.
+    fn admit(&mut self, run: Execution) -> Arc<RunKey> {
+        let key = run.key.clone();
+        self.runs.insert(CachedRun::new(run));
+        self.runs.set_current(key.clone());
+        key
+    }
+
+    /// A run that did not exist before: to be followed by a commit of its outcome.
+    pub(crate) fn create(&mut self, run: Execution) -> Arc<RunKey> {
+        self.admit(run)
+    }
+
+    /// Makes changes durable, in one batch. What follows from them leaves after that.
+    pub(crate) fn commit(
+        &mut self,
+        node: &Arc<Node>,
+        changes: Vec<RunChange>,
+        mut departures: Departures,
+        delivered: Option<&Delivery>,
+    ) -> Durability {
+        let mut batch = Batch::new(self.id(), self.fence);
+        for (table, key) in self.swept.drain(..) {
+            batch.delete(table, key);
+        }
+        if let Some(delivery) = delivered {
+            let prefix = keys::run(&delivery.sender);
+            batch.delete(Table::Outbox, keys::effect(&prefix, &delivery.effect));
+        }
+        let number = self.submitted + 1;
+        for change in changes {
+            self.write(node, &mut batch, change, &mut departures, number);
+        }
+        self.submit(node, batch, departures, number)
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        node: &Arc<Node>,
+        batch: Batch,
+        departures: Departures,
+        number: u64,
+    ) -> Durability {
+        self.submitted = number;
+        self.queued = true;
+        let (sender, receiver) = oneshot::channel();
+        let durable = self.durable.clone();
+        let index = self.index;
+        let epoch = self.epoch;
+        let node = node.clone();
+        self.committer.submit(Commit {
+            batch,
+            epoch,
+            done: Box::new(move |outcome| {
+                if outcome == CommitOutcome::Ok {
+                    durable.fetch_max(number, Ordering::AcqRel);
+                    let _ = sender.send(outcome);
+                    node.depart(index, departures);
+                } else {
+                    let _ = sender.send(outcome);
+                    // The senders may be in other shards, which are not read anew: their messages are delivered again.
+                    let follow_ups = departures.follow_ups.into_iter();
+                    let again = follow_ups.map(FollowUp::into_delivery).collect();
+                    node.commit_failed(index, epoch, outcome);
+                    let _ = node.deliveries.push_all(again, Vec::new());
+                }
+            }),
+        });
+        Durability::Awaited(receiver)
+    }
+
+    fn write(
+        &mut self,
+        node: &Arc<Node>,
+        batch: &mut Batch,
+        change: RunChange,
+        departures: &mut Departures,
+        number: u64,
+    ) {
+        let RunChange { key, mut outcome } = change;
+        if let Some(successor) = outcome.successor.take() {
+            let (run, outcome) = *successor;
+            let key = self.admit(run);
+            let change = RunChange { key, outcome };
+            self.write(node, batch, change, departures, number);
+        }
+        let cached = self.runs.get_mut(&key);
+        let cached = cached.expect("changed under the same lock");
+        let prefix = keys::run(&key);
+        let is_new = cached.last_commit == 0
+            && outcome
+                .blocks
+                .first()
+                .is_some_and(|block| block[0].event_id == 1);
+        if is_new {
+            let run_id = uuid::Uuid::parse_str(&key.run_id).unwrap_or_default();
+            batch.put(
+                Table::Current,
+                keys::workflow(&key.namespace_id, &key.workflow_id),
+                run_id.as_bytes().to_vec(),
+            );
+        }
+        let has_events = !outcome.blocks.is_empty();
+        for events in outcome.blocks {
+            let first_event_id = events[0].event_id;
+            let last_event_id = events[events.len() - 1].event_id;
+            let encoded = Bytes::from(History::from(events).encode_to_vec());
+            batch.put(
+                Table::History,
+                keys::block(&prefix, first_event_id),
+                encoded.clone(),
+            );
+            cached.blocks.push_back(Block {
+                first_event_id,
+                last_event_id,
+                encoded,
+            });
+        }
+        for row in &outcome.changed {
+            let row_key = keys::row(&prefix, row);
+            match cached.run.encode_row(row) {
+                Some(value) => batch.put(Table::Runs, row_key, value),
+                None => batch.delete(Table::Runs, row_key),
+            }
+        }
+        for task in outcome.tasks_removed {
+            batch.delete(Table::Tasks, keys::task(&key, &task));
+        }
+        let started = cached.run.started_task.is_some();
+        for task in outcome.tasks_added {
+            let normal_queue = cached.run.task_queue();
+            let row = TaskRow {
+                workflow_id: key.workflow_id.clone(),
+                run_id: key.run_id.clone(),
+                normal_queue: normal_queue.to_owned(),
+                sticky: task.sticky,
+                attempt: task.attempt,
+            };
+            batch.put(Table::Tasks, keys::task(&key, &task), row.encode_to_vec());
+            // A workflow task that was started for the worker at hand is not offered to others.
+            if !(started && task.item == 0) {
+                departures.offers.push(StoredTask {
+                    run: key.clone(),
+                    normal_queue: normal_queue.into(),
+                    task,
+                });
+            }
+        }
+        for effect in outcome.effects {
+            batch.put(Table::Outbox, keys::effect(&prefix, &effect), Bytes::new());
+            departures.deliveries.push(Delivery {
+                sender: key.clone(),
+                effect,
+            });
+        }
+        move_wake_up(&mut cached.run, &prefix, batch);
+        batch.put(
+            Table::Runs,
+            keys::head(&prefix),
+            cached.run.head.encode_to_vec(),
+        );
+        cached.last_commit = number;
+        if is_new || outcome.visible {
+            let version = cached.run.head.transition_count as u64;
+            if let Some(change) = crate::visible::record(node, &cached.run) {
+                batch.put(
+                    Table::VisibilityQueue,
+                    prefix.clone(),
+                    version.to_be_bytes().to_vec(),
+                );
+                cached.visible_version = version;
+                self.projecting.insert(key.clone(), version);
+                departures.changes.push((key.clone(), change));
+            }
+        }
+        for id in outcome.released_queries {
+            if let Some(sender) = self.queries.remove(&id) {
+                departures.released_queries.push(sender);
+            }
+        }
+        if has_events && let Some(readers) = self.readers.remove(&key) {
+            departures.readers.extend(readers);
+        }
+        let durable = self.durable();
+        if let Some(cached) = self.runs.get_mut(&key) {
+            cached.trim_blocks(BLOCK_BYTES_KEPT, durable);
+        }
+        self.runs.measure(&key);
+        self.arm(&key);
+        self.shrink();
+    }
+
+    /// Removes the message from the outbox; its sender has nothing to record.
+    pub(crate) fn settle(&mut self, node: &Arc<Node>, delivery: &Delivery) -> Durability {
+        self.commit(node, Vec::new(), Departures::default(), Some(delivery))
+    }
+}
