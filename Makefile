@@ -70,6 +70,8 @@ fmt: ## The sources are formatted
 .PHONY: lint
 lint: ## clippy has nothing to say
 	$(STEP) lint cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(STEP) lint-browser cargo clippy --quiet --locked --manifest-path tests/browser/Cargo.toml \
+		--target-dir target/test-env/browser --all-targets -- -D warnings
 
 .PHONY: unit
 unit: ## Tests of the crates, and the house rules

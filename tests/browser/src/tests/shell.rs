@@ -177,7 +177,8 @@ async fn copied_commands_mean_the_run_in_a_shell(stage: Arc<Stage>) -> Result<()
             };
             ensure!(after("--workflow-id") == Some(id.as_str()), "{words:?}");
             ensure!(
-                words.first().is_some_and(|word| word == "workflow") && words.len() % 2 == 0,
+                words.first().is_some_and(|word| word == "workflow")
+                    && words.len().is_multiple_of(2),
                 "a command and flags with values: {words:?}"
             );
             let run_id = run.path();
