@@ -189,10 +189,14 @@ impl Projector {
         let read = node.read_projections(Table::Runs, |changes| {
             total += changes.len();
             for part in changes.chunks(REBUILD_READ) {
+                let records = part.len() as u64;
                 let part = part.iter().map(|(_, change)| change.clone()).collect();
-                if let Err(error) = self.store.apply(part, None) {
-                    tracing::warn!(%error, "a part of the visibility store could not be filled");
-                    written = false;
+                match self.store.apply(part, None) {
+                    Ok(()) => self.applied.send_modify(|applied| *applied += records),
+                    Err(error) => {
+                        tracing::warn!(%error, "a part of the visibility store could not be filled");
+                        written = false;
+                    }
                 }
             }
         });

@@ -33,8 +33,8 @@ use crate::visit::Visit;
 const PAGES_MAX: usize = 1000;
 /// Viewers of all streams at one time.
 const VIEWERS_MAX: usize = 10_000;
-/// A page rests this many times as long as its fragments take.
-const REST: u32 = 4;
+/// A page rests this many times as long as its fragments take, and a number that takes long as many times as that.
+pub(crate) const REST: u32 = 4;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 

@@ -19,10 +19,10 @@ use tower::ServiceExt;
 #[tokio::test(start_paused = true)]
 async fn a_list_is_looked_at_when_it_says_so_and_else_seldom() {
     let fake = Fake::new("n");
-    let counts = fake.counts.clone();
+    let lists = fake.lists.clone();
     let listed = watch::Sender::new(0);
     let pages = fake.pages(listed.subscribe(), Options::default());
-    let request = Request::get("/namespaces/n/workflows-live");
+    let request = Request::get("/namespaces/n/workflows-live?run=r");
     let stream = pages.oneshot(request.body(Body::empty()).unwrap()).await;
     let mut stream = stream.unwrap().into_body();
     let mut said = String::new();
@@ -39,9 +39,9 @@ async fn a_list_is_looked_at_when_it_says_so_and_else_seldom() {
     // What was just seen for the first time is looked at a few times more.
     sleep(Duration::from_secs(60)).await;
     let looked = async |after: Duration| {
-        let before = counts.load(Ordering::Relaxed);
+        let before = lists.load(Ordering::Relaxed);
         sleep(after).await;
-        counts.load(Ordering::Relaxed) - before
+        lists.load(Ordering::Relaxed) - before
     };
     let idle = looked(Duration::from_secs(60)).await;
     assert!(

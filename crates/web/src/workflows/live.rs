@@ -110,12 +110,14 @@ async fn fragments(
     let since = format!("StartTime > {}", quoted(visit.params.text("since")));
     let newer = query.and(&since).condition();
     let others = counts::unconditional(&query);
+    // Before anything is asked for: what changes from here on makes a look of its own.
+    let version = *visit.app.listed.borrow();
     let (by_status, newer, found) = tokio::join!(
-        tallies.by_status.newest(|| {
+        tallies.by_status.newest(version, || {
             let (backend, namespace) = (visit.backend.clone(), namespace.clone());
             async move { counts::by_status(&backend, &namespace, &others).await.ok() }
         }),
-        tallies.newer.newest(|| {
+        tallies.newer.newest(version, || {
             let (backend, namespace) = (visit.backend.clone(), namespace.clone());
             async move { counts::of(&backend, &namespace, &newer).await.ok() }
         }),
