@@ -16,6 +16,7 @@ use steadfast_core::addressee::Addressee;
 use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::outcome::{Effect, Outcome};
 use steadfast_protocol::common::WorkflowExecution;
+use steadfast_protocol::history::HistoryEvent;
 use steadfast_store::StoreError;
 
 pub(crate) use follow_up::FollowUp;
@@ -158,6 +159,23 @@ impl Node {
             return Ok(None);
         }
         Ok(Some(read(&mut shard, sender)?))
+    }
+
+    /// What the sender still waits for, with the event `id` that began it. `None`: it waits no more, or is gone.
+    fn awaited<T>(
+        self: &Arc<Self>,
+        delivery: &Delivery,
+        id: i64,
+        item: impl FnOnce(&Execution) -> Option<T>,
+    ) -> Result<Option<(T, HistoryEvent)>, Obstacle> {
+        let found = self.of_sender(delivery, |shard, sender| {
+            let run = shard.run(sender);
+            let Some(item) = item(run).filter(|_| run.is_open()) else {
+                return Ok(None);
+            };
+            Ok(Some((item, shard.event(sender, id)?)))
+        })?;
+        Ok(found.flatten())
     }
 
     /// Ends a step at the receiver: its change, if there is one, and what follows once all of it is durable.

@@ -19,6 +19,9 @@ const WOKEN_AT_A_TIME: usize = 128;
 /// Wait before a deletion that came too early is tried again, ns.
 const DELETION_PAUSE: i64 = 50 * steadfast_core::time::MILLISECOND;
 
+/// Wait while so much waits for the store that nothing is fired.
+const FULL_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// Sleeps until something is due, and is woken when something earlier comes.
 #[derive(Default)]
 pub(crate) struct Alarm {
@@ -132,6 +135,8 @@ impl Node {
             if !missed && wait > 0 {
                 let wait = std::time::Duration::from_nanos(wait as u64);
                 let _ = tokio::time::timeout(wait, self.alarm.earlier.notified()).await;
+            } else if self.committer.is_full() {
+                tokio::time::sleep(FULL_PAUSE).await;
             } else {
                 tokio::task::yield_now().await;
             }

@@ -17,15 +17,11 @@ use crate::view::View;
 
 impl Node {
     pub(super) fn start_child(self: &Arc<Self>, delivery: &Delivery, id: i64) -> Step {
-        let found = self.of_sender(delivery, |shard, sender| {
-            let run = shard.run(sender);
+        let found = self.awaited(delivery, id, |run| {
             let child = run.children.get(&id).cloned();
-            let child = child.filter(|child| run.is_open() && child.run_id.is_empty());
-            let Some(child) = child else { return Ok(None) };
-            let event = shard.event(sender, id)?;
-            Ok(Some((child, event)))
+            child.filter(|child| child.run_id.is_empty())
         })?;
-        let Some((child, event)) = found.flatten() else {
+        let Some((child, event)) = found else {
             return self.settle(delivery);
         };
         let Some(namespace) = self.namespace(&child.namespace_id) else {

@@ -15,15 +15,8 @@ use crate::node::Node;
 
 impl Node {
     pub(super) fn signal_external(self: &Arc<Self>, delivery: &Delivery, id: i64) -> Step {
-        let found = self.of_sender(delivery, |shard, sender| {
-            let run = shard.run(sender);
-            let item = run.external_signals.get(&id).cloned();
-            let Some(item) = item.filter(|_| run.is_open()) else {
-                return Ok(None);
-            };
-            Ok(Some((item, shard.event(sender, id)?)))
-        })?;
-        let Some((item, event)) = found.flatten() else {
+        let found = self.awaited(delivery, id, |run| run.external_signals.get(&id).cloned())?;
+        let Some((item, event)) = found else {
             return self.settle(delivery);
         };
         let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(sent)) =
@@ -71,15 +64,8 @@ impl Node {
     }
 
     pub(super) fn cancel_external(self: &Arc<Self>, delivery: &Delivery, id: i64) -> Step {
-        let found = self.of_sender(delivery, |shard, sender| {
-            let run = shard.run(sender);
-            let item = run.external_cancels.get(&id).cloned();
-            let Some(item) = item.filter(|_| run.is_open()) else {
-                return Ok(None);
-            };
-            Ok(Some((item, shard.event(sender, id)?)))
-        })?;
-        let Some((item, event)) = found.flatten() else {
+        let found = self.awaited(delivery, id, |run| run.external_cancels.get(&id).cloned())?;
+        let Some((item, event)) = found else {
             return self.settle(delivery);
         };
         let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(sent)) =
