@@ -20,8 +20,8 @@ use steadfast_protocol::workflowservice::{
 };
 use steadfast_protocol::{Duration, Timestamp};
 use steadfast_visibility::{
-    Attribute, Comparison, Filter, List, Predicate, Record, Scope, StoreError, SystemField, Value,
-    encode_attributes, group_payload, parse_count, parse_extended_count, parse_list,
+    Attribute, Comparison, Filter, List, Predicate, Record, Scope, Sort, StoreError, SystemField,
+    Value, encode_attributes, group_payload, parse_count, parse_extended_count, parse_list,
     parse_sorted_list,
 };
 use tonic::Status;
@@ -48,14 +48,12 @@ impl Frontend {
             };
             let (filter, sort) =
                 parsed.map_err(|error| Refusal::InvalidArgument(error.to_string()))?;
-            let list = List {
-                namespace_id: &namespace.id,
-                filter: &filter,
-                sort: sort.as_ref(),
-                page_size: page_size(request.page_size),
-                token: &request.next_page_token,
-            };
-            let (executions, next_page_token) = search.page(&list)?;
+            let (executions, next_page_token) = search.page(
+                &namespace.id,
+                (&filter, sort.as_ref()),
+                request.page_size,
+                &request.next_page_token,
+            )?;
             Ok(ListWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -136,14 +134,12 @@ impl Frontend {
                 Some(OpenFilters::TypeFilter(wanted)) => filter = filter.and(is_of_type(wanted)),
                 None => {}
             }
-            let list = List {
-                namespace_id: &namespace.id,
-                filter: &filter,
-                sort: None,
-                page_size: page_size(request.maximum_page_size),
-                token: &request.next_page_token,
-            };
-            let (executions, next_page_token) = search.page(&list)?;
+            let (executions, next_page_token) = search.page(
+                &namespace.id,
+                (&filter, None),
+                request.maximum_page_size,
+                &request.next_page_token,
+            )?;
             Ok(ListOpenWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -173,14 +169,12 @@ impl Frontend {
                 }
                 None => {}
             }
-            let list = List {
-                namespace_id: &namespace.id,
-                filter: &filter,
-                sort: None,
-                page_size: page_size(request.maximum_page_size),
-                token: &request.next_page_token,
-            };
-            let (executions, next_page_token) = search.page(&list)?;
+            let (executions, next_page_token) = search.page(
+                &namespace.id,
+                (&filter, None),
+                request.maximum_page_size,
+                &request.next_page_token,
+            )?;
             Ok(ListClosedWorkflowExecutionsResponse {
                 executions,
                 next_page_token: next_page_token.into(),
@@ -203,8 +197,22 @@ impl Frontend {
 }
 
 impl Search {
-    fn page(&self, list: &List<'_>) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
-        let page = self.store.page(list, &self.caller).map_err(refusal)?;
+    /// A page of a list, and the token of the next one.
+    fn page(
+        &self,
+        namespace_id: &str,
+        (filter, sort): (&Filter, Option<&Sort>),
+        size: i32,
+        token: &[u8],
+    ) -> Result<(Vec<WorkflowExecutionInfo>, Vec<u8>), Refusal> {
+        let list = List {
+            namespace_id,
+            filter,
+            sort,
+            page_size: page_size(size),
+            token,
+        };
+        let page = self.store.page(&list, &self.caller).map_err(refusal)?;
         let executions = page.records.into_iter().map(shown).collect();
         Ok((executions, page.next_page_token))
     }

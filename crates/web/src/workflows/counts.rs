@@ -8,7 +8,9 @@ use std::pin::pin;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use steadfast_protocol::workflowservice::CountWorkflowExecutionsRequest;
+use steadfast_protocol::workflowservice::{
+    CountWorkflowExecutionsRequest, CountWorkflowExecutionsResponse,
+};
 
 use super::query::{Query, quoted};
 use super::row;
@@ -122,15 +124,8 @@ pub(crate) async fn by_status(
     namespace: &str,
     query: &Query,
 ) -> Result<ByStatus, PageError> {
-    let request = CountWorkflowExecutionsRequest {
-        namespace: namespace.to_owned(),
-        query: format!("{} GROUP BY ExecutionStatus", query.condition()),
-    };
-    let answer = backend
-        .workflow()
-        .count_workflow_executions(request)
-        .await?;
-    let answer = answer.into_inner();
+    let query = format!("{} GROUP BY ExecutionStatus", query.condition());
+    let answer = count(backend, namespace, query).await?;
     let groups = answer.groups.iter().filter_map(|group| {
         let name = row::value(group.group_values.first()?);
         Some((name, group.count))
@@ -140,15 +135,23 @@ pub(crate) async fn by_status(
 
 /// The number of runs that a query finds.
 pub(crate) async fn of(backend: &Backend, namespace: &str, query: &str) -> Result<i64, PageError> {
+    Ok(count(backend, namespace, query.to_owned()).await?.count)
+}
+
+async fn count(
+    backend: &Backend,
+    namespace: &str,
+    query: String,
+) -> Result<CountWorkflowExecutionsResponse, PageError> {
     let request = CountWorkflowExecutionsRequest {
         namespace: namespace.to_owned(),
-        query: query.to_owned(),
+        query,
     };
     let answer = backend
         .workflow()
         .count_workflow_executions(request)
         .await?;
-    Ok(answer.into_inner().count)
+    Ok(answer.into_inner())
 }
 
 /// A number with its thousands apart.
