@@ -3,11 +3,14 @@
 
 use std::collections::HashSet;
 
+use memchr::memmem::Finder;
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value as Sql, ValueRef};
+use rusqlite::vtab::array::Array;
 use steadfast_visibility::tokens;
 
+use crate::blocks;
 use crate::codec::{Stored, decode_strings, find};
 
 /// Makes them known to a connection:
@@ -15,13 +18,15 @@ use crate::codec::{Stored, decode_strings, find};
 /// - `attribute_has_any(blob, id, strings)`: whether a list contains one of the encoded strings
 /// - `attribute_has_phrase(blob, id, phrases)`: whether a text contains one of the phrases, each the words with blanks
 ///   around them
+/// - `ids_with(blob, part)`: the places of those ids of a block that have the part, as a table for `rarray`
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("attribute", 2, flags, attribute)?;
     connection.create_scalar_function("attribute_has_any", 3, flags, has_any)?;
-    connection.create_scalar_function("attribute_has_phrase", 3, flags, has_phrase)
+    connection.create_scalar_function("attribute_has_phrase", 3, flags, has_phrase)?;
+    connection.create_scalar_function("ids_with", 2, flags, ids_with)
 }
 
 fn stored<'a>(context: &'a Context<'_>) -> Option<Stored<'a>> {
@@ -72,6 +77,14 @@ fn has_phrase(context: &mut Context<'_>) -> rusqlite::Result<Option<bool>> {
         }
         _ => None,
     })
+}
+
+fn ids_with(context: &mut Context<'_>) -> rusqlite::Result<Array> {
+    let part = context.get_or_create_aux(1, |value| {
+        Ok::<_, rusqlite::types::FromSqlError>(Finder::new(value.as_bytes()?).into_owned())
+    })?;
+    let ids = context.get_raw(0).as_blob()?;
+    Ok(blocks::places(ids, &part))
 }
 
 /// Words with a blank before, between and after them; no word contains one.

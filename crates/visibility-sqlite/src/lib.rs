@@ -1,17 +1,19 @@
 //! The embedded visibility store, on SQLite.
 //!
 //! A projection that can always be rebuilt, so durability is cheap (see [`schema`]): a file that is damaged, or of another
-//! version, is replaced by an empty one. One connection writes; lists and counts read on others, from the last
+//! version than this or the last, is replaced by an empty one. One connection writes; lists and counts read on others, from the last
 //! committed state, and never wait for the writer. In memory there is one connection for both.
 //!
 //! - [`schema`]: tables, indexes, and what each is for
 //! - [`catalog`]: small numbers for namespaces and attributes
 //! - [`codec`], [`functions`]: the attributes of a run as a blob, and SQL functions that look into it
 //! - [`mod@write`]: how changes are applied
+//! - [`blocks`]: where parts of workflow ids are looked for
 //! - [`render`], [`plan`], [`order`], [`read`]: filters as SQL, which index answers them, the order of lists, lists and
 //!   counts
 //! - [`sorted`], [`grouped`]: lists in another order
 
+mod blocks;
 mod catalog;
 mod codec;
 mod functions;
@@ -90,7 +92,7 @@ pub struct Opened {
 
 impl SqliteVisibility {
     /// Opens or creates the file; without a path the store lives in memory. A file that is damaged or of another
-    /// version is replaced by an empty one.
+    /// version is replaced by an empty one; one of the last version gets what is new.
     pub fn open(path: Option<&Path>) -> Result<Opened, StoreError> {
         let (connection, rebuilt) = match path {
             Some(path) => schema::open_file(path)?,
@@ -106,7 +108,7 @@ impl SqliteVisibility {
             condemned: AtomicBool::new(false),
         });
         let store = Self {
-            writer: Arc::new(Mutex::new(Writer::new(connection))),
+            writer: Arc::new(Mutex::new(Writer::new(connection).map_err(failed)?)),
             catalog: RwLock::new(Arc::new(catalog)),
             sort_indexes: Arc::new(Mutex::new(made)),
             file,

@@ -13,6 +13,7 @@ use steadfast_visibility::{
     SystemField, Value,
 };
 
+use crate::blocks;
 use crate::order::{named_type, statuses};
 use crate::render::{Parameters, Renderer, contained, keyword, operator, prefixed, sql, successor};
 use crate::write::COMMON_MEMBER;
@@ -21,6 +22,13 @@ use crate::write::COMMON_MEMBER;
 const SELECTED_MAX: i64 = 10_000;
 /// Runs that are fetched for one count rather than all.
 pub(crate) const COUNTED_MAX: i64 = 50_000;
+/// Parts of texts are not looked for if another part of the filter selects no more runs than this.
+const SEARCHED_ABOVE: i64 = 1000;
+/// Values of an attribute among which a part is looked for, each once, before all entries are looked at. On the way from
+/// value to value each takes as long as some ten entries.
+const VALUES_MAX: usize = 20_000;
+/// An id in the index takes as long as so many in blocks.
+const BLOCKS_ARE_FASTER: i64 = 8;
 /// Parts of a filter that are tried.
 const TRIED_MAX: usize = 8;
 /// Alternatives of an OR that are looked up one by one.
@@ -30,6 +38,17 @@ const ALTERNATIVES_MAX: usize = 32;
 pub(crate) struct Selection {
     sql: String,
     parameters: Parameters,
+    /// Every value of a range, or of all, is looked into.
+    searches: bool,
+}
+
+/// Where parts of workflow ids are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ids {
+    /// In [`blocks`], which have those of all namespaces.
+    Blocks,
+    /// In the index, which has those of the namespace together.
+    Index,
 }
 
 impl Selection {
@@ -40,6 +59,7 @@ impl Selection {
         Self {
             sql: format!("SELECT value FROM rarray({found})"),
             parameters,
+            searches: false,
         }
     }
 
@@ -58,6 +78,22 @@ pub(crate) fn conjuncts<'a>(filter: &'a Filter, into: &mut Vec<&'a Filter>) {
     match filter {
         Filter::And(filters) => filters.iter().for_each(|filter| conjuncts(filter, into)),
         other => into.push(other),
+    }
+}
+
+/// Whether the test is one for the blocks. The empty part is none, as all ids have it.
+fn in_blocks(attribute: &Attribute, predicate: &Predicate, ids: Ids) -> bool {
+    ids == Ids::Blocks
+        && *attribute == Attribute::System(SystemField::WorkflowId)
+        && matches!(predicate, Predicate::Contains(part) if !part.is_empty())
+}
+
+/// Whether the filter looks for a part of a text, here of any.
+fn searches(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().any(searches),
+        Filter::Not(filter) => searches(filter),
+        Filter::Test(_, predicate) => matches!(predicate, Predicate::Contains(_)),
     }
 }
 
@@ -81,7 +117,8 @@ impl Renderer<'_> {
     ) -> rusqlite::Result<Option<(i64, Selection)>> {
         let mut parts = Vec::new();
         conjuncts(filter, &mut parts);
-        best(connection, self.selections(&parts).into_iter(), most)
+        let ids = self.ids(connection, filter)?;
+        best(connection, self.selections(&parts, ids).into_iter(), most)
     }
 
     /// The same for a list in another order, in which the status or the type may select few runs, too.
@@ -93,20 +130,42 @@ impl Renderer<'_> {
         let mut parts = Vec::new();
         conjuncts(filter, &mut parts);
         let selections = self.listed(&parts).into_iter();
-        let selections = selections.chain(self.selections(&parts));
+        let ids = self.ids(connection, filter)?;
+        let selections = selections.chain(self.selections(&parts, ids));
         let selection = best(connection, selections, SELECTED_MAX)?;
         Ok(selection.map(|(_, selection)| selection))
     }
 
-    /// What parts that must all hold select: each by itself, but tests of the same value together.
-    fn selections(&self, parts: &[&Filter]) -> Vec<Selection> {
+    /// Where parts of workflow ids are looked for, if the filter does that.
+    fn ids(&self, connection: &Connection, filter: &Filter) -> rusqlite::Result<Ids> {
+        if !searches(filter) {
+            return Ok(Ids::Index);
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT (SELECT coalesce(sum(runs), 0) FROM counters WHERE ns = ?1), coalesce(max(id), 0) FROM runs",
+        )?;
+        let (own, all) = statement.query_row([self.namespace], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        Ok(match own.saturating_mul(BLOCKS_ARE_FASTER) >= all {
+            true => Ids::Blocks,
+            false => Ids::Index,
+        })
+    }
+
+    /// What parts that must all hold select: each by itself, but tests of the same value together. Searches come last.
+    fn selections(&self, parts: &[&Filter], ids: Ids) -> Vec<Selection> {
         let mut tests: Vec<(&Attribute, Vec<&Predicate>)> = Vec::new();
         let mut selections = Vec::new();
         for part in parts {
             let Filter::Test(attribute, predicate) = part else {
-                selections.extend(self.selected_by(part));
+                selections.extend(self.selected_by(part, ids));
                 continue;
             };
+            if in_blocks(attribute, predicate, ids) {
+                selections.extend(self.selected_by(part, ids));
+                continue;
+            }
             let mut known = tests.iter_mut();
             match known.find(|(known, _)| *known == attribute && has_one_value(attribute)) {
                 Some((_, predicates)) => predicates.push(predicate),
@@ -115,9 +174,16 @@ impl Renderer<'_> {
         }
         selections.extend(tests.into_iter().filter_map(|(attribute, predicates)| {
             let mut parameters = Parameters::default();
-            let sql = self.select_tests(attribute, &predicates, &mut parameters)?;
-            Some(Selection { sql, parameters })
+            let sql = self.select_tests(attribute, &predicates, ids, &mut parameters)?;
+            Some(Selection {
+                sql,
+                parameters,
+                searches: predicates
+                    .iter()
+                    .any(|predicate| matches!(predicate, Predicate::Contains(_))),
+            })
         }));
+        selections.sort_by_key(|selection| selection.searches);
         selections
     }
 
@@ -138,30 +204,35 @@ impl Renderer<'_> {
         Some(Selection {
             sql: self.select_runs(&condition),
             parameters,
+            searches: false,
         })
     }
 
-    fn selected_by(&self, part: &Filter) -> Option<Selection> {
+    fn selected_by(&self, part: &Filter, ids: Ids) -> Option<Selection> {
         let mut parameters = Parameters::default();
-        let sql = self.select(part, &mut parameters)?;
-        Some(Selection { sql, parameters })
+        let sql = self.select(part, ids, &mut parameters)?;
+        Some(Selection {
+            sql,
+            parameters,
+            searches: searches(part),
+        })
     }
 
-    fn select(&self, part: &Filter, parameters: &mut Parameters) -> Option<String> {
+    fn select(&self, part: &Filter, ids: Ids, parameters: &mut Parameters) -> Option<String> {
         match part {
             Filter::Test(attribute, predicate) => {
-                self.select_tests(attribute, &[predicate], parameters)
+                self.select_tests(attribute, &[predicate], ids, parameters)
             }
             Filter::Or(alternatives) if (1..=ALTERNATIVES_MAX).contains(&alternatives.len()) => {
                 let selects: Option<Vec<_>> = alternatives
                     .iter()
-                    .map(|filter| self.select(filter, parameters))
+                    .map(|filter| self.select(filter, ids, parameters))
                     .collect();
                 Some(format!("SELECT id FROM ({})", selects?.join(" UNION ALL ")))
             }
             Filter::And(filters) => filters.iter().find_map(|filter| {
                 let bound = parameters.len();
-                let select = self.select(filter, parameters);
+                let select = self.select(filter, ids, parameters);
                 if select.is_none() {
                     // What was bound before it turned out that this part selects nothing.
                     parameters.truncate(bound);
@@ -189,8 +260,14 @@ impl Renderer<'_> {
         &self,
         attribute: &Attribute,
         predicates: &[&Predicate],
+        ids: Ids,
         parameters: &mut Parameters,
     ) -> Option<String> {
+        if let [Predicate::Contains(part)] = predicates
+            && in_blocks(attribute, predicates[0], ids)
+        {
+            return Some(blocks::select(part, parameters));
+        }
         let mut ranges = |range: &dyn Fn(&Predicate, &mut Parameters) -> Option<String>| {
             let ranges = predicates.iter();
             let ranges: Vec<_> = ranges
@@ -210,6 +287,9 @@ impl Renderer<'_> {
             named => {
                 // An attribute without a number has no values, so nothing is selected.
                 let id = self.attribute_id(named).unwrap_or(-1);
+                if let [Predicate::Contains(part)] = predicates {
+                    return Some(select_values_with(id, part, parameters));
+                }
                 let range =
                     ranges(&|predicate, parameters| value_range(named, predicate, parameters))?;
                 return Some(format!(
@@ -248,6 +328,7 @@ impl Renderer<'_> {
         let Selection {
             sql: select,
             mut parameters,
+            ..
         } = selection;
         let condition = self.filter(filter, &mut parameters);
         let after = after.map(|after| {
@@ -308,6 +389,24 @@ impl Renderer<'_> {
     }
 }
 
+/// The runs with a value that has the part. Many runs may share a value, so this goes from value to value.
+fn select_values_with(attribute: i64, part: &str, parameters: &mut Parameters) -> String {
+    let of = |values: &str| format!("{values}.attribute = {attribute}");
+    let has_part = contained("v.value", part, parameters);
+    format!(
+        "SELECT id FROM (WITH RECURSIVE known(value) AS MATERIALIZED (\
+            SELECT min(v.value) FROM attribute_values v WHERE {of} \
+            UNION ALL SELECT (SELECT v.value FROM attribute_values v \
+                WHERE {of} AND v.value > known.value ORDER BY v.value LIMIT 1) \
+            FROM known WHERE known.value IS NOT NULL LIMIT {VALUES_MAX}) \
+        SELECT r.run AS id FROM known v CROSS JOIN attribute_values r ON {own} AND r.value = v.value WHERE {has_part} \
+        UNION ALL SELECT v.run FROM attribute_values v WHERE {of} \
+            AND v.value > (SELECT max(value) FROM known HAVING count(value) = {VALUES_MAX}) AND {has_part})",
+        of = of("v"),
+        own = of("r"),
+    )
+}
+
 /// Whether a run has at most one value of it to be tested.
 fn has_one_value(attribute: &Attribute) -> bool {
     !matches!(
@@ -325,9 +424,21 @@ fn best(
     let mut best: Option<(i64, Selection)> = None;
     for selection in selections.take(TRIED_MAX) {
         let enough = best.as_ref().map_or(most, |(count, _)| *count);
+        if selection.searches && enough <= SEARCHED_ABOVE {
+            continue;
+        }
+        let parameters = selection.parameters.values();
+        // Entries are passed faster than they are read, and most filters select far more than few.
+        if !selection.searches {
+            let last = enough.saturating_sub(1);
+            let sql = format!("{} LIMIT 1 OFFSET {last}", selection.sql);
+            if connection.prepare_cached(&sql)?.exists(&*parameters)? {
+                continue;
+            }
+        }
         let sql = format!("SELECT id FROM ({} LIMIT {enough})", selection.sql);
         let mut statement = connection.prepare_cached(&sql)?;
-        let found = statement.query_map(&*selection.parameters.values(), |row| row.get(0))?;
+        let found = statement.query_map(&*parameters, |row| row.get(0))?;
         let found: Vec<rusqlite::types::Value> = found.collect::<rusqlite::Result<_>>()?;
         let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
         if count < enough {

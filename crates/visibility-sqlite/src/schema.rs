@@ -12,7 +12,9 @@ use steadfast_visibility::StoreError;
 use crate::{condemnation, failed, functions, suffixed};
 
 /// Changes with every change of the tables or of what is in them.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
+/// The version before, which had no `workflow_ids`; these are made when such a file is opened.
+const WITHOUT_WORKFLOW_IDS: i64 = 2;
 
 /// Kibibytes of page cache of the writer.
 const WRITER_CACHE: i64 = 8 * 1024;
@@ -31,6 +33,8 @@ const STATEMENTS_MAX: usize = 64;
 ///
 /// `attribute_values` has a row per scalar, member of a list, or word of a text; the attributes themselves
 /// stand in the blob of the run. Attributes are numbered per namespace, name and type.
+///
+/// `workflow_ids` are those of `runs` once more, see [`crate::blocks`].
 ///
 /// `counters` holds how many runs there are of each namespace, status, type and division; the division is "" for none,
 /// else it follows a colon.
@@ -95,6 +99,10 @@ CREATE TABLE attributes (
     UNIQUE (ns, name, type)
 );
 CREATE TABLE marker (id INTEGER PRIMARY KEY CHECK (id = 1), marker BLOB NOT NULL);
+";
+
+const WORKFLOW_IDS: &str = "
+CREATE TABLE workflow_ids (block INTEGER PRIMARY KEY, ids BLOB NOT NULL);
 ";
 
 /// Opens the file for writing. The second tells whether it is new.
@@ -169,16 +177,25 @@ fn configure(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT"
+        "BEGIN;{TABLES}{WORKFLOW_IDS}PRAGMA user_version = {VERSION};COMMIT"
     ))
 }
 
-/// Whether the file is a store of this version. Touches every tree of the schema, but reads no more than their roots:
+/// Brings a file of the version before to this one. The blocks themselves are written later.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;{WORKFLOW_IDS}PRAGMA user_version = {VERSION};COMMIT"
+    ))
+}
+
+/// Whether the file is a store of this version, or has become one. Touches every tree of the schema, but reads no more than their roots:
 /// a damage deeper inside is noticed when it is met.
 fn examine(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version != VERSION {
-        return Ok(false);
+    match version {
+        VERSION => {}
+        WITHOUT_WORKFLOW_IDS => upgrade(connection)?,
+        _ => return Ok(false),
     }
     let trees = "SELECT coalesce(max(id), 0) FROM runs \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_run WHERE ns = 1 LIMIT 1) \
@@ -187,6 +204,7 @@ fn examine(connection: &Connection) -> rusqlite::Result<bool> {
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_type WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_close WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM attribute_values LIMIT 1) \
+        UNION ALL SELECT coalesce(max(block), 0) FROM workflow_ids \
         UNION ALL SELECT sum(runs) FROM counters";
     let mut statement = connection.prepare(trees)?;
     let mut rows = statement.query([])?;

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use rustc_hash::FxHashMap;
 use steadfast_visibility::{Attribute, Change, Position, Record, Value, tokens};
 
+use crate::blocks::Blocks;
 use crate::catalog::Catalog;
 use crate::codec::{self, Stored, decode, decode_strings};
 use crate::schema::set_marker;
@@ -15,6 +16,7 @@ use crate::schema::set_marker;
 #[derive(Debug)]
 pub(crate) struct Writer {
     connection: Connection,
+    blocks: Blocks,
 }
 
 /// One transaction.
@@ -26,6 +28,11 @@ struct Session<'a> {
     counters: FxHashMap<(i64, i64, String, Option<String>), i64>,
     /// Reused for each run.
     blob: Vec<u8>,
+    blocks: Blocks,
+    /// The number of the last run that was inserted; 0 if none was.
+    inserted: i64,
+    /// The numbers of those that were deleted.
+    deleted: Vec<i64>,
 }
 
 /// What most changes need, looked up once per transaction.
@@ -48,8 +55,9 @@ impl<'a> Statements<'a> {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub(crate) fn new(connection: Connection) -> rusqlite::Result<Self> {
+        let blocks = Blocks::load(&connection)?;
+        Ok(Self { connection, blocks })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -74,6 +82,9 @@ impl Writer {
             catalog,
             counters: FxHashMap::default(),
             blob: Vec::new(),
+            blocks: self.blocks,
+            inserted: 0,
+            deleted: Vec::new(),
         };
         for change in changes {
             match change {
@@ -85,11 +96,14 @@ impl Writer {
             }
         }
         session.count()?;
+        let blocks = session.write_blocks()?;
         drop(session);
         if let Some(marker) = marker {
             set_marker(&transaction, marker)?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.blocks = blocks;
+        Ok(())
     }
 }
 
@@ -178,6 +192,8 @@ impl Session<'_> {
             return Ok(false);
         }
         let id = self.connection.last_insert_rowid();
+        self.blocks.inserted(self.connection, id)?;
+        self.inserted = id;
         if !self.blob.is_empty() {
             self.index(id, &entries(&self.blob), &[])?;
         }
@@ -257,6 +273,7 @@ impl Session<'_> {
     fn remove(&mut self, namespace: i64, old: OldRow) -> rusqlite::Result<()> {
         self.prepare("DELETE FROM runs WHERE id = ?1")?
             .execute(params![old.id])?;
+        self.deleted.push(old.id);
         self.index(old.id, &[], &entries(&old.attributes))?;
         self.add(
             namespace,
@@ -283,6 +300,13 @@ impl Session<'_> {
             insert.execute(params![attribute, value, run])?;
         }
         Ok(())
+    }
+
+    /// Brings the blocks of workflow ids up to date.
+    fn write_blocks(&mut self) -> rusqlite::Result<Blocks> {
+        self.blocks.deleted(self.connection, &self.deleted)?;
+        self.blocks.write_to(self.connection, self.inserted)?;
+        Ok(self.blocks)
     }
 
     fn add(

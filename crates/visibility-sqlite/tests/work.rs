@@ -121,6 +121,16 @@ fn pages_and_counts_cost_what_they_show() {
             usize::MAX,
         ),
         ("Amount > 400 AND Amount < 402".to_owned(), PAGE),
+        ("WorkflowId CONTAINS '-0123'".to_owned(), PAGE),
+        ("WorkflowId CONTAINS 'nowhere'".to_owned(), KEPT),
+        (
+            "WorkflowId CONTAINS 'nowhere' OR WorkflowId CONTAINS '-01234'".to_owned(),
+            PAGE,
+        ),
+        (
+            "WorkflowId CONTAINS 'nowhere' AND StartTime > 0".to_owned(),
+            usize::MAX,
+        ),
         ("ORDER BY CloseTime DESC".to_owned(), KEPT),
         ("ORDER BY TaskQueue".to_owned(), KEPT),
         ("ORDER BY ExecutionStatus DESC".to_owned(), KEPT),
