@@ -1,4 +1,4 @@
-//! The connections of clients and workers.
+//! Connections: how all are taken, and what is done on those of clients and workers.
 //!
 //! The services are called for each request directly. A server of tonic would put several layers around them, of which
 //! this one needs none: who stops waiting, and what becomes of panics, is the business of the gate.
@@ -26,8 +26,8 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 1 << 16;
 /// The wait after a connection could not be accepted, for want of file handles for one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves connections until the server is `draining`, and then until the calls under way have ended.
-pub(crate) async fn serve(listener: TcpListener, gate: Gate, mut draining: watch::Receiver<bool>) {
+/// Serves clients and workers until the server is `draining`, and then until the calls under way have ended.
+pub(crate) async fn serve(listener: TcpListener, gate: Gate, draining: watch::Receiver<bool>) {
     let mut builder = Builder::new(TokioExecutor::new()).http2_only();
     builder
         .http2()
@@ -35,6 +35,21 @@ pub(crate) async fn serve(listener: TcpListener, gate: Gate, mut draining: watch
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    let stop = draining.clone();
+    accept(listener, draining, move |stream| {
+        attend(builder.clone(), stream, gate.clone(), stop.clone())
+    })
+    .await;
+}
+
+/// Takes connections until the server is `draining`, and attends to each until it ends.
+pub(crate) async fn accept<F>(
+    listener: TcpListener,
+    mut draining: watch::Receiver<bool>,
+    attend: impl Fn(TcpStream) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -45,8 +60,9 @@ pub(crate) async fn serve(listener: TcpListener, gate: Gate, mut draining: watch
         };
         match accepted {
             Ok((stream, _)) => {
-                let serving = attend(builder.clone(), stream, gate.clone(), draining.clone());
-                connections.spawn(serving);
+                // What is sent is small and must not wait for more; a connection that is gone says so by itself.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(attend(stream));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be accepted");
@@ -64,8 +80,6 @@ async fn attend(
     gate: Gate,
     mut draining: watch::Receiver<bool>,
 ) {
-    // Frames are small and must not wait for each other; a connection that is gone says so by itself.
-    let _ = stream.set_nodelay(true);
     let load = gate.load().clone();
     let service = gate
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));

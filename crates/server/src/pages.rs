@@ -1,15 +1,24 @@
 //! Pages over HTTP: the metrics, and the web UI that the binary brings.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use axum::serve::ListenerExt;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tower::ServiceExt;
 
+use crate::connections;
 use crate::server::metrics_text;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -20,24 +29,37 @@ pub(crate) fn metrics(registry: Arc<Mutex<Registry>>) -> Router {
     Router::new().route("/metrics", get(page))
 }
 
-/// Serves the pages until the server is `draining`.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    pages: Router,
-    mut draining: watch::Receiver<bool>,
-) {
-    let stop = async move {
-        // An error means that the sender is gone, and the server with it.
-        let _ = draining.wait_for(|draining| *draining).await;
+/// Serves the pages until the server is `draining`, and then until those under way have ended.
+pub(crate) async fn serve(listener: TcpListener, pages: Router, draining: watch::Receiver<bool>) {
+    let service = pages.map_request(|request: Request<Incoming>| request.map(Body::new));
+    let service = TowerToHyperService::new(service);
+    let stop = draining.clone();
+    connections::accept(listener, draining, move |stream| {
+        attend(stream, service.clone(), stop.clone())
+    })
+    .await;
+}
+
+/// HTTP/1.1 from the first byte: looking for other versions first would double the buffers of a connection, and who
+/// follows a page keeps theirs.
+async fn attend<S>(stream: TcpStream, service: S, mut draining: watch::Receiver<bool>)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        _ = draining.wait_for(|draining| *draining) => None,
     };
-    let listener = listener.tap_io(|connection| {
-        // Events are small and must not wait for each other; a connection that is gone says so by itself.
-        let _ = connection.set_nodelay(true);
-    });
-    if let Err(error) = axum::serve(listener, pages)
-        .with_graceful_shutdown(stop)
-        .await
-    {
-        tracing::error!(%error, "the pages are no longer served");
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to the pages ended");
     }
 }

@@ -8,7 +8,7 @@
 //! What tells are [`Hints`]. A hint says when to look, never what there is to see: what is shown comes from the
 //! services, with the rights of who looks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -78,16 +78,26 @@ pub fn lists(visit: &Visit) -> Hints {
     Box::pin(listed.map(drop))
 }
 
-/// A fragment as it is sent, with a number made of its content.
+/// A fragment as it is sent.
 #[derive(Debug)]
 struct Message {
     id: String,
+    /// Made of its content.
     number: u64,
+    /// The version of the page that first had it so.
+    since: u64,
     text: Bytes,
 }
 
 /// The fragments of a page at one time.
-type State = Arc<Vec<Message>>;
+#[derive(Debug, Default)]
+struct Content {
+    /// Grows with each change; nobody has seen 0.
+    version: u64,
+    messages: Vec<Message>,
+}
+
+type State = Arc<Content>;
 
 /// The open streams of the server.
 #[derive(Clone, Default)]
@@ -114,12 +124,7 @@ where
     let states = visit.app.streams.subscribe(visit, pace, hints, render)?;
     // Says which script the server has now: after an upgrade the page is out of date.
     let hello = event("hello", asset::script_name());
-    let viewer = Viewer {
-        states,
-        sent: HashMap::new(),
-        news: VecDeque::new(),
-    };
-    let events = futures_util::stream::unfold(viewer, |mut viewer| async move {
+    let events = futures_util::stream::unfold(Viewer::new(states), |mut viewer| async move {
         let text = viewer.next().await?;
         Some((text, viewer))
     });
@@ -144,32 +149,44 @@ fn event(name: &str, data: &str) -> Bytes {
     text.into()
 }
 
-/// Who looks at a page.
+/// Who looks at a page. Small, and shares what it sends with the others: there may be thousands.
 struct Viewer {
     states: watch::Receiver<State>,
-    /// The numbers of what was sent.
-    sent: HashMap<String, u64>,
-    /// What is to be sent next. Shared, not copied: there may be thousands of viewers.
-    news: VecDeque<Bytes>,
+    /// What is being sent.
+    state: State,
+    /// How much of it has been looked at.
+    at: usize,
+    /// The version that was sent before it.
+    seen: u64,
 }
 
 impl Viewer {
+    fn new(states: watch::Receiver<State>) -> Self {
+        Self {
+            states,
+            state: Arc::default(),
+            at: 0,
+            seen: 0,
+        }
+    }
+
     /// What to send next; none if the page is no longer followed.
     async fn next(&mut self) -> Option<Bytes> {
-        while self.news.is_empty() {
+        loop {
+            while let Some(message) = self.state.messages.get(self.at) {
+                self.at += 1;
+                if message.since > self.seen {
+                    return Some(message.text.clone());
+                }
+            }
             match tokio::time::timeout(HEARTBEAT, self.states.changed()).await {
                 Err(_) => return Some(Bytes::from_static(b":alive\n\n")),
                 Ok(changed) => changed.ok()?,
             }
-            let state = Arc::clone(&self.states.borrow_and_update());
-            for message in state.iter() {
-                if self.sent.get(&message.id) != Some(&message.number) {
-                    self.sent.insert(message.id.clone(), message.number);
-                    self.news.push_back(message.text.clone());
-                }
-            }
+            self.seen = self.state.version;
+            self.state = Arc::clone(&self.states.borrow_and_update());
+            self.at = 0;
         }
-        self.news.pop_front()
     }
 }
 
@@ -204,7 +221,7 @@ impl Streams {
             joined.mark_changed();
             return Ok(joined);
         }
-        let (sender, receiver) = watch::channel(State::default());
+        let (sender, receiver) = watch::channel(Arc::default());
         pages.insert(key.clone(), sender.clone());
         let streams = self.clone();
         let visit = visit.clone();
@@ -256,20 +273,32 @@ fn publish(sender: &watch::Sender<State>, fragments: Vec<Fragment>) -> bool {
     let number = |fragment: &Fragment| xxh3_64(timeless(&fragment.html).as_bytes());
     let numbers: Vec<u64> = fragments.iter().map(number).collect();
     sender.send_if_modified(|old| {
-        if old
-            .iter()
-            .map(|message| message.number)
-            .eq(numbers.iter().copied())
-        {
+        let shown = old.messages.iter().map(|message| message.number);
+        if shown.eq(numbers.iter().copied()) {
             return false;
         }
+        let version = old.version + 1;
+        let known = old.messages.iter().map(|message| (&*message.id, message));
+        let known: HashMap<&str, &Message> = known.collect();
         let messages = fragments.into_iter().zip(&numbers);
-        let messages = messages.map(|(fragment, number)| Message {
-            text: event("patch", &format!("{}\n{}", fragment.id, fragment.html)),
-            id: fragment.id,
-            number: *number,
+        let messages = messages.map(|(fragment, number)| {
+            let same = known.get(&*fragment.id).filter(|old| old.number == *number);
+            let (since, text) = match same {
+                Some(old) => (old.since, old.text.clone()),
+                None => {
+                    let data = format!("{}\n{}", fragment.id, fragment.html);
+                    (version, event("patch", &data))
+                }
+            };
+            Message {
+                id: fragment.id,
+                number: *number,
+                since,
+                text,
+            }
         });
-        *old = Arc::new(messages.collect());
+        let messages = messages.collect();
+        *old = Arc::new(Content { version, messages });
         true
     })
 }
@@ -290,6 +319,80 @@ fn timeless(html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fragments(parts: &[(&str, &str)]) -> Vec<Fragment> {
+        let fragment = |(id, html): &(&str, &str)| Fragment {
+            id: (*id).to_owned(),
+            html: (*html).to_owned(),
+        };
+        parts.iter().map(fragment).collect()
+    }
+
+    /// What a viewer is sent until there is no more.
+    async fn sent(viewer: &mut Viewer) -> String {
+        let mut sent = String::new();
+        loop {
+            let part = viewer.next().await.expect("the page is followed");
+            if part.starts_with(b":alive") {
+                return sent;
+            }
+            sent += &String::from_utf8_lossy(&part).replace("event: patch\n", "");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_viewer_is_sent_what_is_new_to_them_in_its_newest_form() {
+        let (sender, states) = watch::channel(Arc::default());
+        let mut viewer = Viewer::new(states);
+        assert!(publish(&sender, fragments(&[("a", "1"), ("b", "1")])));
+        assert_eq!(
+            sent(&mut viewer).await,
+            "data: a\ndata: 1\n\ndata: b\ndata: 1\n\n"
+        );
+        assert!(!publish(&sender, fragments(&[("a", "1"), ("b", "1")])));
+        assert_eq!(sent(&mut viewer).await, "");
+
+        // Who has not looked between two changes sees both, once.
+        assert!(publish(&sender, fragments(&[("a", "2"), ("b", "1")])));
+        let old = Arc::clone(&sender.borrow());
+        assert!(publish(
+            &sender,
+            fragments(&[("a", "3"), ("b", "1"), ("c", "1")])
+        ));
+        assert_eq!(
+            sent(&mut viewer).await,
+            "data: a\ndata: 3\n\ndata: c\ndata: 1\n\n"
+        );
+
+        // One that is no longer there is not missed, and what has not changed is shared.
+        assert!(publish(&sender, fragments(&[("b", "1"), ("c", "1")])));
+        assert_eq!(sent(&mut viewer).await, "");
+        let now = Arc::clone(&sender.borrow());
+        assert_eq!(now.messages[0].text.as_ptr(), old.messages[1].text.as_ptr());
+
+        // Who comes later sees all that is there.
+        let mut late = Viewer::new(sender.subscribe());
+        late.states.mark_changed();
+        assert_eq!(
+            sent(&mut late).await,
+            "data: b\ndata: 1\n\ndata: c\ndata: 1\n\n"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_while_a_viewer_is_sent_the_last_one_is_not_lost() {
+        let (sender, states) = watch::channel(Arc::default());
+        let mut viewer = Viewer::new(states);
+        publish(&sender, fragments(&[("a", "1"), ("b", "1")]));
+        let first = viewer.next().await.expect("the page is followed");
+        assert!(first.starts_with(b"event: patch\ndata: a"));
+        publish(&sender, fragments(&[("a", "2"), ("b", "2")]));
+        let rest = sent(&mut viewer).await;
+        assert!(
+            rest.ends_with("data: a\ndata: 2\n\ndata: b\ndata: 2\n\n"),
+            "{rest}"
+        );
+    }
 
     #[test]
     fn time_that_passes_is_no_news() {
