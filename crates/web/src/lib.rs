@@ -46,6 +46,7 @@ mod overview;
 pub mod params;
 pub mod payload;
 mod queues;
+mod rest;
 mod run;
 mod search;
 mod settings;

@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -22,19 +22,19 @@ use futures_util::{Stream, StreamExt};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_stream::wrappers::WatchStream;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::asset;
 use crate::failure::PageError;
+use crate::rest::Rest;
 use crate::visit::Visit;
 
 /// Pages with streams at one time; more are refused and their viewers reload by hand.
 const PAGES_MAX: usize = 1000;
 /// Viewers of all streams at one time.
 const VIEWERS_MAX: usize = 10_000;
-/// A page rests this many times as long as its fragments take, and a number that takes long as many times as that.
-pub(crate) const REST: u32 = 4;
 /// So often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -63,9 +63,12 @@ impl Fragment {
 /// How often the fragments of a page are rendered.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// At least so long after the last time, however much there is to tell.
+    /// On average at least so long after the last time, however much there is to tell.
     pub least: Duration,
-    /// At most so long after it, for what nothing tells of; sooner where something has just changed.
+    /// So long after a change, for what nothing tells of: one change is often followed by others. Then twice as long,
+    /// and so on.
+    pub again: Duration,
+    /// At most so long after the last time.
     pub most: Duration,
 }
 
@@ -228,7 +231,7 @@ impl Streams {
         tokio::spawn(async move {
             // Where nothing tells any more, time does.
             let mut hints = hints.chain(futures_util::stream::pending());
-            let mut rest = pace.least;
+            let (mut rest, mut pause) = (Rest::default(), pace.again);
             loop {
                 let mut visit = visit.clone();
                 visit.clock = visit.clock.again();
@@ -238,15 +241,16 @@ impl Streams {
                     Ok(fragments) => publish(&sender, fragments),
                     Err(_) => false,
                 };
-                // What is dear is done seldom.
-                let pause = pace.least.max(began.elapsed() * REST);
-                // One change is often followed by others that nothing tells of.
-                rest = if changed { pause } else { rest * 2 };
-                rest = rest.min(pace.most).max(pause);
-                tokio::time::sleep(pause).await;
+                rest.earn(began, began.elapsed(), pace.least);
+                pause = if changed { pace.again } else { pause * 2 };
+                pause = pause.min(pace.most);
+                let again = Instant::now() + pause;
+                if let Some(until) = rest.until() {
+                    tokio::time::sleep_until(until).await;
+                }
                 tokio::select! {
                     _ = hints.next() => {}
-                    () = tokio::time::sleep(rest - pause) => {}
+                    () = tokio::time::sleep_until(again) => {}
                     () = sender.closed() => {}
                 }
                 if streams.end(&key, &sender) {

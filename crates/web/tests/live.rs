@@ -51,16 +51,23 @@ async fn a_list_is_looked_at_when_it_says_so_and_else_seldom() {
     listed.send_modify(|changes| *changes += 1);
     assert_eq!(looked(Duration::from_millis(5)).await, 1, "at once");
     let busy = async {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             sleep(Duration::from_millis(10)).await;
             listed.send_modify(|changes| *changes += 1);
         }
     };
-    let (busy, ()) = tokio::join!(looked(Duration::from_secs(1)), busy);
+    let (busy, ()) = tokio::join!(looked(Duration::from_secs(10)), busy);
+    // Ten times a second, and what the quiet time has saved.
     assert!(
-        (2..=10).contains(&busy),
-        "looked at {busy} times in a second"
+        (90..=106).contains(&busy),
+        "looked at {busy} times in ten seconds"
     );
+    // Two changes after a quiet time are each shown at once.
+    sleep(Duration::from_secs(5)).await;
+    for _ in 0..2 {
+        listed.send_modify(|changes| *changes += 1);
+        assert_eq!(looked(Duration::from_millis(5)).await, 1, "at once");
+    }
     drop(stream);
     sleep(Duration::from_secs(1)).await;
     listed.send_modify(|changes| *changes += 1);

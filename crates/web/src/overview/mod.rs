@@ -27,6 +27,7 @@ use problems::Problem;
 /// Nothing tells of pollers and stuck workflow tasks.
 const PACE: Pace = Pace {
     least: Duration::from_secs(1),
+    again: Duration::from_secs(1),
     most: Duration::from_secs(3),
 };
 const ELEMENT: &str = "overview";

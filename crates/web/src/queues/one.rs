@@ -20,6 +20,7 @@ use crate::workflows::query::quoted;
 /// Nothing tells of pollers and backlogs.
 const PACE: Pace = Pace {
     least: Duration::from_secs(1),
+    again: Duration::from_secs(1),
     most: Duration::from_secs(2),
 };
 const ELEMENT: &str = "queue";

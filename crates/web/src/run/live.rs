@@ -16,6 +16,7 @@ use crate::visit::Visit;
 /// New events tell of themselves; attempts, heartbeats and pollers do not.
 const PACE: Pace = Pace {
     least: Duration::from_millis(100),
+    again: Duration::from_millis(100),
     most: Duration::from_secs(1),
 };
 

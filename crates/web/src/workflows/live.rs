@@ -22,9 +22,10 @@ use crate::failure::PageError;
 use crate::live::{self, Fragment, Pace, stream};
 use crate::visit::Visit;
 
-/// What lists show tells of its changes.
+/// Lists tell of all their changes.
 const PACE: Pace = Pace {
     least: Duration::from_millis(100),
+    again: Duration::from_secs(10),
     most: Duration::from_secs(10),
 };
 /// As many rows as a page can have.
@@ -108,17 +109,20 @@ async fn fragments(
     let list = visit.links.workflows(&namespace);
     let link = |query: &Query| list.clone() + &base.with("query", &query.text()).query();
     let since = format!("StartTime > {}", quoted(visit.params.text("since")));
-    let newer = query.and(&since).condition();
+    // First, because the few that started since are found at once, whatever else is asked for.
+    let newer = Query::parse(&since).and(&query.condition()).condition();
     let others = counts::unconditional(&query);
     // Before anything is asked for: what changes from here on makes a look of its own.
     let version = *visit.app.listed.borrow();
     let (by_status, newer, found) = tokio::join!(
         tallies.by_status.newest(version, || {
-            let (backend, namespace) = (visit.backend.clone(), namespace.clone());
+            let (backend, namespace, others) =
+                (visit.backend.clone(), namespace.clone(), others.clone());
             async move { counts::by_status(&backend, &namespace, &others).await.ok() }
         }),
         tallies.newer.newest(version, || {
-            let (backend, namespace) = (visit.backend.clone(), namespace.clone());
+            let (backend, namespace, newer) =
+                (visit.backend.clone(), namespace.clone(), newer.clone());
             async move { counts::of(&backend, &namespace, &newer).await.ok() }
         }),
         rows(&visit, &namespace),

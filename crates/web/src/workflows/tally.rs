@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::live::REST;
+use crate::rest::Rest;
 
 /// So long a number is waited for: quick ones come with all else.
 pub(super) const PATIENCE: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ struct Made<T> {
     /// With the version of the lists that it is of.
     latest: Option<(u64, T)>,
     under_way: Option<UnderWay<T>>,
-    next: Option<Instant>,
+    rest: Rest,
     /// Tells when it is time to make a value that was asked for too soon.
     alarm: Option<Alarm>,
 }
@@ -31,7 +31,8 @@ struct Made<T> {
 struct UnderWay<T> {
     version: u64,
     began: Instant,
-    made: JoinHandle<Option<T>>,
+    /// The value, if there is one, and how long that took.
+    made: JoinHandle<(Option<T>, Duration)>,
 }
 
 /// The services stop a call that nobody waits for.
@@ -71,7 +72,7 @@ impl<T: Clone + Send + 'static> Tally<T> {
             made: Arc::new(Mutex::new(Made {
                 latest: None,
                 under_way: None,
-                next: None,
+                rest: Rest::default(),
                 alarm: None,
             })),
             late: late.clone(),
@@ -80,49 +81,67 @@ impl<T: Clone + Send + 'static> Tally<T> {
 
     /// The newest value, if there is one yet. Makes another if the lists are of another version by now, as soon as it is
     /// time to.
-    pub(super) async fn newest<F>(&self, version: u64, make: impl FnOnce() -> F) -> Option<T>
+    pub(super) async fn newest<F>(&self, version: u64, make: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = Option<T>> + Send + 'static,
     {
         let mut tally = self.made.lock().await;
-        let due = tally.next.is_none_or(|next| next <= Instant::now());
-        if tally.is_older_than(version) && tally.under_way.is_none() && due {
-            let began = Instant::now();
-            let (making, late) = (make(), self.late.clone());
-            let made = tokio::spawn(async move {
-                let made = making.await;
-                if began.elapsed() >= PATIENCE {
-                    late.notify_one();
+        // The second time where one of an older version was under way, and needs no rest.
+        while tally.is_older_than(version) {
+            if tally.under_way.is_none() {
+                if tally.rest.until().is_some() {
+                    break;
                 }
-                made
-            });
-            tally.under_way = Some(UnderWay {
-                version,
-                began,
-                made,
-            });
-        }
-        if let Some(under_way) = &mut tally.under_way
-            && let Ok(made) = tokio::time::timeout(PATIENCE, &mut under_way.made).await
-        {
-            let (took, of) = (under_way.began.elapsed(), under_way.version);
-            tally.under_way = None;
-            tally.next = (took > PATIENCE).then(|| Instant::now() + took * REST);
-            if let Ok(Some(made)) = made {
-                tally.latest = Some((of, made));
+                tally.under_way = Some(self.begin(version, make()));
             }
+            let Some(under_way) = &mut tally.under_way else {
+                break;
+            };
+            let Ok(made) = tokio::time::timeout(PATIENCE, &mut under_way.made).await else {
+                break;
+            };
+            let (began, of) = (under_way.began, under_way.version);
+            tally.under_way = None;
+            // An error means that making it failed altogether.
+            let (made, took) = made.unwrap_or_else(|_| (None, began.elapsed()));
+            tally.rest.earn(began, took, Duration::ZERO);
+            let Some(made) = made else {
+                break;
+            };
+            tally.latest = Some((of, made));
         }
         if tally.is_older_than(version)
             && tally.under_way.is_none()
-            && let Some(next) = tally.next
+            && let Some(until) = tally.rest.until()
         {
             let late = self.late.clone();
             tally.alarm = Some(Alarm(tokio::spawn(async move {
-                tokio::time::sleep_until(next).await;
+                tokio::time::sleep_until(until).await;
                 late.notify_one();
             })));
         }
         tally.latest.as_ref().map(|(_, value)| value.clone())
+    }
+
+    fn begin(
+        &self,
+        version: u64,
+        making: impl Future<Output = Option<T>> + Send + 'static,
+    ) -> UnderWay<T> {
+        let (began, late) = (Instant::now(), self.late.clone());
+        let made = tokio::spawn(async move {
+            let made = making.await;
+            let took = began.elapsed();
+            if took >= PATIENCE {
+                late.notify_one();
+            }
+            (made, took)
+        });
+        UnderWay {
+            version,
+            began,
+            made,
+        }
     }
 }
 
@@ -132,15 +151,16 @@ mod tests {
 
     use super::*;
 
-    /// A number that takes a second to make, and is what `lists` says when that begins.
+    /// A number that takes so long to make, and is what `lists` says when that begins.
     fn slow(
         lists: &Arc<AtomicU64>,
-    ) -> impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = Option<u64>> + Send>> {
+        takes: Duration,
+    ) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = Option<u64>> + Send>> {
         let lists = lists.clone();
         move || {
             let value = lists.load(Ordering::Relaxed);
             Box::pin(async move {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(takes).await;
                 Some(value)
             })
         }
@@ -151,21 +171,45 @@ mod tests {
         let lists = Arc::new(AtomicU64::new(1));
         let late = Arc::new(Notify::new());
         let tally: Tally<u64> = Tally::new(&late);
-        assert_eq!(tally.newest(1, slow(&lists)).await, None);
+        let slow = || slow(&lists, Duration::from_secs(1));
+        assert_eq!(tally.newest(1, slow()).await, None);
         lists.store(2, Ordering::Relaxed);
-        assert_eq!(tally.newest(2, slow(&lists)).await, None);
+        assert_eq!(tally.newest(2, slow()).await, None);
         late.notified().await;
         let began = Instant::now();
-        assert_eq!(tally.newest(2, slow(&lists)).await, Some(1));
+        assert_eq!(tally.newest(2, slow()).await, Some(1));
         late.notified().await;
-        assert_eq!(began.elapsed().as_secs(), u64::from(REST), "it rests");
-        assert_eq!(tally.newest(2, slow(&lists)).await, Some(1));
+        assert_eq!(began.elapsed().as_millis(), 3500, "it rests");
+        assert_eq!(tally.newest(2, slow()).await, Some(1));
         late.notified().await;
-        assert_eq!(tally.newest(2, slow(&lists)).await, Some(2));
+        assert_eq!(tally.newest(2, slow()).await, Some(2));
         // Nothing has changed since: it is not made again, and nobody is woken.
         let quiet = tokio::time::timeout(Duration::from_secs(3600), late.notified()).await;
         assert!(quiet.is_err());
         let never = || -> std::future::Ready<Option<u64>> { unreachable!("it is known") };
         assert_eq!(tally.newest(2, never).await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_while_a_number_is_made_is_counted_at_once_after_a_quiet_time() {
+        let lists = Arc::new(AtomicU64::new(1));
+        let late = Arc::new(Notify::new());
+        let tally: Tally<u64> = Tally::new(&late);
+        let slow = || slow(&lists, Duration::from_millis(50));
+        for round in 0..3 {
+            let version = round * 2 + 1;
+            lists.store(version, Ordering::Relaxed);
+            let old = tally.newest(version, slow()).await;
+            assert_eq!(old, round.checked_sub(1).map(|last| last * 2 + 2));
+            lists.store(version + 1, Ordering::Relaxed);
+            late.notified().await;
+            // Shown as it is, while the next is made without rest.
+            let began = Instant::now();
+            assert_eq!(tally.newest(version + 1, slow()).await, Some(version));
+            late.notified().await;
+            assert_eq!(tally.newest(version + 1, slow()).await, Some(version + 1));
+            assert_eq!(began.elapsed().as_millis(), 50);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
     }
 }
