@@ -11,7 +11,7 @@ use steadfast_core::Refusal;
 use steadfast_engine::{Call, Engine};
 use tokio::sync::oneshot;
 
-use crate::executor::Owner;
+use crate::executor::{Owner, TaskId};
 use crate::world::World;
 
 /// How long callers wait for what is no long poll, ms.
@@ -28,6 +28,23 @@ pub(crate) enum Kind {
     Read,
     /// Waits for something, and may take it.
     Poll,
+}
+
+/// What a caller waits for. Where the caller is gone, the server may see that and drop it.
+struct Connection {
+    world: Rc<World>,
+    served: Vec<TaskId>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        for task in self.served.drain(..) {
+            if self.world.dice.chance(500) {
+                self.world.marks.add("network: call dropped by its caller");
+                self.world.executor.abort(task);
+            }
+        }
+    }
 }
 
 fn unavailable(what: &str) -> Refusal {
@@ -71,7 +88,10 @@ impl World {
         let witness = Rc::new(witness);
         let twice = kind == Kind::Change
             && self.happens(self.options.duplicate, "network: request duplicated");
-        let mut served = Vec::new();
+        let mut connection = Connection {
+            world: self.clone(),
+            served: Vec::new(),
+        };
         for _ in 0..1 + usize::from(twice) {
             let call = Call {
                 namespace: Arc::clone(&namespace),
@@ -93,23 +113,21 @@ impl World {
                     let _ = sender.send(reply);
                 }
             });
-            served.push(task);
+            connection.served.push(task);
         }
         drop(sender);
         let patience = std::pin::pin!(self.sleep(patience));
         let reply = match select(receiver, patience).await {
-            Either::Left((Ok(reply), _)) => reply,
-            Either::Left((Err(_), _)) => Err(unavailable("the connection broke")),
+            Either::Left((reply, _)) => {
+                connection.served.clear();
+                reply.unwrap_or_else(|_| Err(unavailable("the connection broke")))
+            }
             Either::Right(_) => {
                 self.marks.add("network: caller lost patience");
-                for task in served {
-                    if self.dice.chance(500) {
-                        self.executor.abort(task);
-                    }
-                }
                 Err(unavailable("no reply in time"))
             }
         };
+        drop(connection);
         self.sleep(self.dice.below(3)).await;
         reply
     }

@@ -47,6 +47,31 @@ impl Outcome {
             Some(limit) => Err(Refusal::invalid(limit)),
         }
     }
+
+    /// Takes in what the next transition of the same run did, so that one batch holds both. A task that came with this
+    /// one and went with the next is as if it had never been.
+    pub fn absorb(&mut self, next: Outcome) {
+        self.blocks.extend(next.blocks);
+        self.changed.extend(next.changed);
+        for removed in next.tasks_removed {
+            match self.tasks_added.iter().position(|added| *added == removed) {
+                Some(position) => {
+                    self.tasks_added.remove(position);
+                }
+                None => self.tasks_removed.push(removed),
+            }
+        }
+        self.tasks_added.extend(next.tasks_added);
+        self.effects.extend(next.effects);
+        assert!(
+            self.successor.is_none() || next.successor.is_none(),
+            "a run closes once"
+        );
+        self.successor = self.successor.take().or(next.successor);
+        self.visible |= next.visible;
+        self.beyond_limit = self.beyond_limit.or(next.beyond_limit);
+        self.released_queries.extend(next.released_queries);
+    }
 }
 
 /// Which kind of worker takes a task.

@@ -272,6 +272,7 @@ impl Node {
     pub(crate) fn depart(self: &Arc<Self>, index: u16, departures: Departures) {
         let Departures {
             offers,
+            meetings,
             deliveries,
             readers,
             changes,
@@ -279,6 +280,7 @@ impl Node {
             released_queries,
             answered_queries,
         } = departures;
+        self.hand_out(meetings);
         for reader in readers {
             let _ = reader.send(());
         }

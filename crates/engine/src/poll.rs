@@ -9,13 +9,15 @@ use steadfast_protocol::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use tokio::sync::oneshot;
 
 use crate::node::Node;
-use crate::queues::{Handoff, QueueKey, Queued, Taken};
+use crate::queues::{Handoff, Poll, QueueKey, Queued, Taken};
 
 /// A poll that waits. Dropped (the client went away), it leaves its queue, and a task on its way to it goes back.
 pub(crate) struct Poller {
     node: Arc<Node>,
     queue: QueueKey,
     token: PollerToken,
+    identity: Arc<str>,
+    request_id: Arc<str>,
     receiver: oneshot::Receiver<Handoff>,
 }
 
@@ -34,8 +36,15 @@ impl Poller {
         queue: QueueKey,
         info: PollerInfo,
     ) -> Result<Self, Refusal> {
-        let (sender, receiver) = oneshot::channel();
-        let token = node.queues.poll(&queue, node.now(), info, sender);
+        let (answer, receiver) = oneshot::channel();
+        let identity = info.identity.clone();
+        let request_id: Arc<str> = node.ids().uuid().into();
+        let poll = Poll {
+            answer,
+            identity: identity.clone(),
+            request_id: request_id.clone(),
+        };
+        let token = node.queues.poll(&queue, node.now(), info, poll);
         let token = token.ok_or_else(|| Refusal::ResourceExhausted {
             cause: ResourceExhaustedCause::ConcurrentLimit as i32,
             scope: ResourceExhaustedScope::Namespace as i32,
@@ -45,8 +54,20 @@ impl Poller {
             node,
             queue,
             token,
+            identity,
+            request_id,
             receiver,
         })
+    }
+
+    /// Who polls.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// Names this poll: what is started for it gets this name.
+    pub(crate) fn request_id(&self) -> &str {
+        &self.request_id
     }
 
     /// The next task, or none until then.
@@ -79,26 +100,36 @@ impl Poller {
 
     /// The task could not be looked at: it goes back to its place.
     pub(crate) fn give_back(&self, polled: Polled) {
-        let now = self.node.now();
-        let ticket = polled.taken.task_ticket;
+        let (queue, ticket) = (&self.queue, polled.taken.task_ticket);
         self.node
-            .queues
-            .requeue(&self.queue, now, ticket, polled.task);
+            .take_back(queue, ticket, polled.task, &self.request_id);
     }
 
     /// The task was obsolete: waits on, at the old place.
     pub(crate) fn resume(&mut self, polled: Polled) {
-        let (sender, receiver) = oneshot::channel();
+        let (answer, receiver) = oneshot::channel();
         self.receiver = receiver;
+        let poll = Poll {
+            answer,
+            identity: self.identity.clone(),
+            request_id: self.request_id.clone(),
+        };
         let now = self.node.now();
         self.node
             .queues
-            .discard_and_resume(&self.queue, now, polled.taken, sender);
+            .discard_and_resume(&self.queue, now, polled.taken, poll);
     }
 }
 
 impl Drop for Poller {
     fn drop(&mut self) {
         self.node.queues.cancel(&self.queue, self.token);
+        self.receiver.close();
+        if let Ok(handoff) = self.receiver.try_recv() {
+            let (task, taken) = handoff.take();
+            let ticket = taken.task_ticket;
+            self.node
+                .take_back(&self.queue, ticket, task, &self.request_id);
+        }
     }
 }

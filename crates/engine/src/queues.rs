@@ -55,8 +55,15 @@ pub(crate) enum Queued {
     Query(Box<QueryTask>),
 }
 
-/// A poller gets its task through this.
-pub(crate) type Poll = oneshot::Sender<Handoff>;
+/// A poll that waits.
+pub(crate) struct Poll {
+    /// Its task goes this way.
+    pub answer: oneshot::Sender<Handoff>,
+    /// Who polls.
+    pub identity: Arc<str>,
+    /// Names this poll among all: what was started for it is known by it.
+    pub request_id: Arc<str>,
+}
 
 type Queue = TaskQueue<Queued, Poll>;
 
@@ -91,7 +98,20 @@ pub(crate) struct Taken {
     pub poller_ticket: PollerTicket,
 }
 
+/// An activity's attempt whose start for a waiting poll is about to be stored, and the poll.
+pub(crate) struct Meeting {
+    /// The poll.
+    pub poll: Poll,
+    /// What it gets once that is durable.
+    pub handoff: Handoff,
+}
+
 impl Handoff {
+    /// The queue it comes from.
+    pub(crate) fn queue(&self) -> &QueueKey {
+        &self.queue
+    }
+
     /// Takes the task: the poller answers for it now.
     pub(crate) fn take(mut self) -> (Queued, Taken) {
         let (task, task_ticket, poller_ticket) =
@@ -218,6 +238,39 @@ impl Queues {
         queue.is_some_and(|queue| lock(&queue).queue.withdraw(token).is_some())
     }
 
+    /// Matches a task that is not stored yet with a poll, where one waits and nothing else would go before it. `None`:
+    /// the task is to be stored, and offered then.
+    pub(crate) fn meet(self: &Arc<Self>, now: Time, task: StoredTask) -> Option<Meeting> {
+        let key = QueueKey {
+            namespace_id: task.run.namespace_id.as_str().into(),
+            kind: task.task.kind,
+            name: task.task.queue.as_str().into(),
+        };
+        let queue = self.find(&key)?;
+        let mut state = lock(&queue);
+        if !state.queue.wants_task(millis(now)) {
+            return None;
+        }
+        let priority = Priority::from_key(i32::from(task.task.priority));
+        let created = millis(task.task.scheduled_time);
+        let task = Queued::Stored(task);
+        let Offer::Queued(token) = state.queue.offer(millis(now), task, priority, created) else {
+            return None;
+        };
+        while let Some(matched) = state.queue.next_match(millis(now)) {
+            if matched.poller.answer.is_closed() {
+                state
+                    .queue
+                    .requeue(millis(now), matched.task_ticket, matched.task);
+                continue;
+            }
+            let (poll, handoff) = self.handoff(&key, matched, now);
+            return Some(Meeting { poll, handoff });
+        }
+        state.queue.withdraw(token);
+        None
+    }
+
     /// Lets a poller wait. `None`: too many wait already.
     pub(crate) fn poll(
         self: &Arc<Self>,
@@ -246,6 +299,13 @@ impl Queues {
         state.queue.discard(millis(now), taken.task_ticket);
         state.queue.resume(millis(now), taken.poller_ticket, poll);
         self.hand_over(key, &mut state.queue, now);
+    }
+
+    /// A task that was matched is the queue's no more.
+    pub(crate) fn discard(&self, key: &QueueKey, now: Time, ticket: TaskTicket) {
+        if let Some(queue) = self.find(key) {
+            lock(&queue).queue.discard(millis(now), ticket);
+        }
     }
 
     /// A task that could not be handed over goes back to its place.
@@ -417,28 +477,30 @@ impl Queues {
 
     fn hand_over(self: &Arc<Self>, key: &QueueKey, queue: &mut Queue, now: Time) {
         while let Some(matched) = queue.next_match(millis(now)) {
-            let Match {
-                task,
-                task_ticket,
-                poller,
-                poller_ticket,
-                backlog_count_hint,
-                poller_scaling,
-            } = matched;
-            let handoff = Handoff {
-                matched: Some((task, task_ticket, poller_ticket)),
-                queues: self.clone(),
-                queue: key.clone(),
-                now,
-                backlog_count_hint,
-                poller_scaling,
-            };
-            if let Err(mut refused) = poller.send(handoff) {
+            let (poll, handoff) = self.handoff(key, matched, now);
+            if let Err(mut refused) = poll.answer.send(handoff) {
                 // The poller is gone; the queue's lock is held, so the task is put back here and not by the drop.
                 if let Some((task, ticket, _)) = refused.matched.take() {
                     queue.requeue(millis(now), ticket, task);
                 }
             }
         }
+    }
+
+    fn handoff(
+        self: &Arc<Self>,
+        key: &QueueKey,
+        matched: Match<Queued, Poll>,
+        now: Time,
+    ) -> (Poll, Handoff) {
+        let handoff = Handoff {
+            matched: Some((matched.task, matched.task_ticket, matched.poller_ticket)),
+            queues: self.clone(),
+            queue: key.clone(),
+            now,
+            backlog_count_hint: matched.backlog_count_hint,
+            poller_scaling: matched.poller_scaling,
+        };
+        (matched.poller, handoff)
     }
 }

@@ -7,6 +7,7 @@
 mod delete;
 mod departures;
 mod history;
+mod meet;
 mod recovery;
 mod runs;
 mod timers;

@@ -338,6 +338,13 @@ impl<T, P> TaskQueue<T, P> {
             && now_ms >= self.active_ms.saturating_add(IDLE_MS)
     }
 
+    /// Whether a stored task that is offered now is the next one to be matched, and at once: polls wait, and nothing
+    /// else does.
+    pub fn wants_task(&mut self, now_ms: i64) -> bool {
+        let now_ms = self.advance(now_ms);
+        self.backlog_count() == 0 && self.transient.is_empty() && self.would_match(now_ms)
+    }
+
     fn next_task(&mut self, now_ms: i64) -> Option<(TaskToken, Entry<T>)> {
         let stored = self.lanes.iter().position(Lane::has_task);
         let stored = stored.filter(|_| self.rate_limit.allows(now_ms));

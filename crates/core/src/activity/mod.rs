@@ -14,7 +14,7 @@ use steadfast_protocol::common::WorkerVersionStamp;
 
 pub use due::{next_deadline, on_due};
 pub use respond::{cancel, complete, fail, heartbeat};
-pub use start::start;
+pub use start::{start, withdraw};
 
 pub(crate) use attempt::start_eagerly;
 

@@ -12,26 +12,19 @@ use crate::transition::{Transition, activity_task};
 /// Starts the attempt that a poller was offered. Unlike that of a workflow task, the start has to be durable before the
 /// worker hears of it: an attempt may run only once.
 ///
-/// The same `request_id` gets the same answer again. `None`: the task is obsolete, the poller goes on waiting.
+/// The same `request_id` gets the same answer again, with nothing to make durable: it was started for that poll before.
+/// `None`: the task is obsolete, the poller goes on waiting.
 pub fn start(
     run: &mut Execution,
     cx: &Context<'_>,
     offered: &Task,
     identity: &str,
     request_id: &str,
-) -> Option<(Outcome, Arc<Activity>)> {
-    if !run.is_open() {
-        return None;
-    }
-    let activity = run.activities.get(&offered.item)?.clone();
-    if activity.attempt != offered.attempt
-        || Time(activity.scheduled_time) != offered.scheduled_time
-    {
-        return None;
-    }
+) -> Option<(Option<Outcome>, Arc<Activity>)> {
+    let activity = attempt(run, offered)?;
     if activity.started_time != 0 {
         let same = activity.started_request_id == request_id;
-        return same.then(|| (Transition::new(run, cx).finish(), activity));
+        return same.then_some((None, activity));
     }
     if !activity.dispatched {
         return None;
@@ -48,5 +41,39 @@ pub fn start(
     tx.put_activity(started);
     let outcome = tx.finish();
     let activity = run.activities.get(&offered.item)?.clone();
-    Some((outcome, activity))
+    Some((Some(outcome), activity))
+}
+
+/// Takes back the start of an attempt for a poll that went away before the attempt was handed to it: it never left the
+/// server, and waits for another worker. `None`: it was not started for that poll, or is over.
+pub fn withdraw(
+    run: &mut Execution,
+    cx: &Context<'_>,
+    offered: &Task,
+    request_id: &str,
+) -> Option<Outcome> {
+    let activity = attempt(run, offered)?;
+    if activity.started_time == 0 || activity.started_request_id != request_id {
+        return None;
+    }
+    let waiting = Activity {
+        dispatched: true,
+        started_time: 0,
+        started_identity: String::new(),
+        started_request_id: String::new(),
+        ..Activity::clone(&activity)
+    };
+    let mut tx = Transition::new(run, cx);
+    tx.out.tasks_added.push(activity_task(&waiting));
+    tx.put_activity(waiting);
+    Some(tx.finish())
+}
+
+/// The activity whose present attempt is that of the task.
+fn attempt(run: &Execution, offered: &Task) -> Option<Arc<Activity>> {
+    let activity = run.activities.get(&offered.item)?;
+    let is_offered = run.is_open()
+        && activity.attempt == offered.attempt
+        && Time(activity.scheduled_time) == offered.scheduled_time;
+    is_offered.then(|| activity.clone())
 }

@@ -10,9 +10,10 @@ use steadfast_protocol::enums::{CommandType, TimeoutType};
 use steadfast_protocol::failure::Failure;
 use steadfast_protocol::failure::failure::FailureInfo;
 use steadfast_protocol::history::history_event::Attributes;
+use steadfast_protocol::workflowservice::RespondWorkflowTaskCompletedRequest;
 
 use crate::world::{
-    World, activity, boom, cancel_activity, complete, schedule, text, timer, worker,
+    World, activity, boom, cancel_activity, command, complete, schedule, text, timer, worker,
 };
 
 fn seconds(seconds: i64) -> Option<steadfast_protocol::Duration> {
@@ -328,10 +329,56 @@ fn a_poll_that_repeats_gets_the_same_start() {
     let target = world.start_activity("a");
     let same = world.play(|run, cx| core::start(run, cx, &task, "worker", "poll-a"));
     let (outcome, again) = same.unwrap();
-    world.commit(outcome);
+    assert!(outcome.is_none(), "nothing is to be made durable");
     assert_eq!(crate::world::token(&again), target);
     let other = world.play(|run, cx| core::start(run, cx, &task, "worker", "another"));
     assert!(other.is_none());
+}
+
+#[test]
+fn a_start_that_left_nobody_knowing_is_taken_back() {
+    let mut world = with(|_| {});
+    let task = world.tasks[0].clone();
+    let lost = world.start_activity("a");
+    assert_eq!(world.tasks, []);
+    let other = world.play(|run, cx| core::withdraw(run, cx, &task, "another"));
+    assert!(other.is_none(), "another poll's start stays");
+    let outcome = world.play(|run, cx| core::withdraw(run, cx, &task, "poll-a"));
+    world.commit(outcome.expect("it was started for this poll"));
+    assert_eq!(
+        world.tasks,
+        std::slice::from_ref(&task),
+        "it waits for a worker again"
+    );
+    let again = world.play(|run, cx| core::withdraw(run, cx, &task, "poll-a"));
+    assert!(again.is_none(), "it is not started any more");
+    assert!(world.complete_activity(&lost).is_err());
+    world.wait(1);
+    let target = world.start_activity("a");
+    assert_eq!(world.activity("a").attempt, 1);
+    world.complete_activity(&target).unwrap();
+    let none = world.play(|run, cx| core::withdraw(run, cx, &task, "poll-a"));
+    assert!(none.is_none(), "it is over");
+}
+
+#[test]
+fn a_task_that_is_started_by_the_same_commit_is_never_stored() {
+    let mut world = World::open();
+    let schedule = Do::ScheduleActivityTaskCommandAttributes(activity("a", 0));
+    let completion = world.complete_task(RespondWorkflowTaskCompletedRequest {
+        commands: vec![command(schedule)],
+        ..Default::default()
+    });
+    let mut outcome = completion.outcome.expect("the completion was taken");
+    let task = outcome.tasks_added[0].clone();
+    let started = world.play(|run, cx| core::start(run, cx, &task, "worker", "poll"));
+    let (next, activity) = started.unwrap();
+    outcome.absorb(next.expect("it was not started before"));
+    assert_eq!(outcome.tasks_added, []);
+    assert!(!outcome.tasks_removed.contains(&task));
+    world.commit(outcome);
+    let target = crate::world::token(&activity);
+    world.complete_activity(&target).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use steadfast_core::activity::{self, ActivityRef, Answerer, Target};
-use steadfast_core::completion::{self, Completed};
+use steadfast_core::completion::{self, Completed, Completion};
 use steadfast_core::context::{Context, Ids, Namespace};
 use steadfast_core::execution::Execution;
 use steadfast_core::limits::Limits;
@@ -223,8 +223,21 @@ impl World {
 
     pub(crate) fn respond(
         &mut self,
-        mut request: RespondWorkflowTaskCompletedRequest,
+        request: RespondWorkflowTaskCompletedRequest,
     ) -> Result<Completed, String> {
+        let completion = self.complete_task(request);
+        if let Some(outcome) = completion.outcome {
+            self.commit(outcome);
+        }
+        self.verify();
+        completion.reply.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Completes the started workflow task; the commit is the caller's.
+    pub(crate) fn complete_task(
+        &mut self,
+        mut request: RespondWorkflowTaskCompletedRequest,
+    ) -> Completion {
         let task = self.run.head.workflow_task.clone().unwrap();
         let started = self.run.started_task.clone().expect("polled");
         let token = TaskRef {
@@ -234,12 +247,7 @@ impl World {
             attempt: task.attempt,
         };
         request.identity = "worker".to_owned();
-        let completion = self.play(|run, cx| completion::complete(run, cx, &token, request));
-        if let Some(outcome) = completion.outcome {
-            self.commit(outcome);
-        }
-        self.verify();
-        completion.reply.map_err(|refusal| refusal.to_string())
+        self.play(|run, cx| completion::complete(run, cx, &token, request))
     }
 
     pub(crate) fn signal(&mut self, name: &str) {
@@ -271,7 +279,7 @@ impl World {
         let started =
             self.play(|run, cx| activity::start(run, cx, &task, "worker", &format!("poll-{id}")));
         let (outcome, activity) = started.expect("the task is not obsolete");
-        self.commit(outcome);
+        self.commit(outcome.expect("it was not started before"));
         token(&activity)
     }
 

@@ -59,14 +59,11 @@ impl Engine {
             deployment_options: request.deployment_options,
             worker_version_capabilities: request.worker_version_capabilities,
         };
-        let request_id = node.ids().uuid();
         let until = call.poll_until(super::TASK_POLL);
         let mut poller = Poller::begin(node.clone(), key, info)?;
         while let Some(polled) = poller.next(until).await {
             let started = match &polled.task {
-                Queued::Stored(task) => {
-                    start(node, &call, task, &request.identity, &request_id).await
-                }
+                Queued::Stored(task) => start(node, &call, task, &poller).await,
                 Queued::Query(_) => Ok(None),
             };
             let started = match started {
@@ -273,8 +270,7 @@ async fn start(
     node: &Arc<Node>,
     call: &Call,
     task: &StoredTask,
-    identity: &str,
-    request_id: &str,
+    poller: &Poller,
 ) -> Result<Option<PollActivityTaskQueueResponse>, Refusal> {
     let (durability, response) = {
         let mut shard = node.lock_of(&task.run.namespace_id, &task.run.workflow_id);
@@ -285,19 +281,27 @@ async fn start(
         let view = View::new(node, &call.namespace);
         let cx = view.context(node, node.now());
         let run = shard.run_mut(&task.run);
+        let (identity, request_id) = (poller.identity(), poller.request_id());
         let started = activity::start(run, &cx, &task.task, identity, request_id);
         let Some((outcome, activity)) = started else {
             return Ok(None);
         };
-        let ended = outcome.beyond_limit.is_some();
-        let change = RunChange {
-            key: task.run.clone(),
-            outcome,
+        let durability = match outcome {
+            // Started for this poll by the commit that scheduled it.
+            None => shard.durability(&task.run),
+            Some(outcome) => {
+                let ended = outcome.beyond_limit.is_some();
+                let change = RunChange {
+                    key: task.run.clone(),
+                    outcome,
+                };
+                let durability = shard.commit(node, vec![change], Departures::default(), None);
+                if ended {
+                    return Ok(None);
+                }
+                durability
+            }
         };
-        let durability = shard.commit(node, vec![change], Departures::default(), None);
-        if ended {
-            return Ok(None);
-        }
         let response = response(&mut shard, call, &task.run, &activity);
         (durability, response)
     };

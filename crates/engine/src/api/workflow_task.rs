@@ -57,14 +57,14 @@ impl Engine {
             deployment_options: request.deployment_options,
             worker_version_capabilities: request.worker_version_capabilities,
         };
+        let until = call.poll_until(super::TASK_POLL);
+        let mut poller = Poller::begin(node.clone(), key, info)?;
         let poll = TaskPoll {
             queue: queue.name,
             identity: request.identity,
-            request_id: node.ids().uuid(),
+            request_id: poller.request_id().to_owned(),
             worker_version,
         };
-        let until = call.poll_until(super::TASK_POLL);
-        let mut poller = Poller::begin(node.clone(), key, info)?;
         while let Some(polled) = poller.next(until).await {
             let started = match &polled.task {
                 Queued::Stored(task) => start(node, &call, task, &poll),

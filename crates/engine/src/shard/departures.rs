@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use super::unavailable;
 use crate::delivery::{Delivery, FollowUp};
 use crate::projector::Changes;
-use crate::queues::StoredTask;
+use crate::queues::{Meeting, StoredTask};
 
 /// What leaves the shard once a batch is durable.
 #[derive(Default)]
 pub(crate) struct Departures {
     pub offers: Vec<StoredTask>,
+    pub meetings: Vec<Meeting>,
     pub deliveries: Vec<Delivery>,
     pub readers: Vec<oneshot::Sender<()>>,
     pub changes: Changes,

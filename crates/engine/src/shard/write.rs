@@ -55,7 +55,8 @@ impl Shard {
             batch.delete(Table::Outbox, keys::effect(&prefix, &delivery.effect));
         }
         let number = self.submitted + 1;
-        for change in changes {
+        for mut change in changes {
+            self.meet(node, &mut change, &mut departures);
             self.write(node, &mut batch, change, &mut departures, number);
         }
         self.submit(node, batch, departures, number)
@@ -89,6 +90,7 @@ impl Shard {
                     let follow_ups = departures.follow_ups.into_iter();
                     let again = follow_ups.map(FollowUp::into_delivery).collect();
                     node.commit_failed(index, epoch, outcome);
+                    node.hand_out(departures.meetings);
                     let _ = node.deliveries.push_all(again, Vec::new());
                 }
             }),
