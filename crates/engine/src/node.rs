@@ -31,7 +31,7 @@ pub const SHARDS: u16 = 16;
 const _: () = assert!(SHARDS as u32 <= u32::BITS, "a bit for each shard");
 
 /// Bytes of runs in memory, over all shards.
-const CACHE_BYTES: usize = 48 << 20;
+const CACHE_BYTES: usize = 24 << 20;
 /// Rows read at a time on recovery.
 const RECOVERY_READ: usize = 1000;
 /// Rows of projected runs that gather before they are removed on their own.

@@ -58,8 +58,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             sync: SyncMode::Always,
-            cache_bytes: 32 << 20,
-            write_buffer_bytes: 40 << 20,
+            cache_bytes: 24 << 20,
+            write_buffer_bytes: 24 << 20,
             journal_bytes: JOURNAL_BYTES_MIN,
         }
     }

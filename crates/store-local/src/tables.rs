@@ -51,8 +51,9 @@ impl Keyspace {
     pub(crate) fn write_buffer_bytes(self) -> u64 {
         match self {
             Self::Points => 4 * MIB,
-            // A row that is deleted before it is flushed never reaches a table, so there is time for that.
-            Self::Runs | Self::History | Self::Queues => 16 * MIB,
+            // A row that is deleted before it is flushed never reaches a table, so there is time for that; the larger
+            // they are, the longer takes a start after a crash.
+            Self::Runs | Self::History | Self::Queues => 8 * MIB,
         }
     }
 
