@@ -39,19 +39,10 @@ impl Idle {
             .await?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         let mut report = Report::new(format!("{} open workflows, each with a timer", self.open));
-        for name in [
-            "workflows",
-            "workflows/s",
-            "server CPU per workflow",
-            "errors",
-        ] {
-            let unit = match name {
-                "workflows/s" => "/s",
-                "server CPU per workflow" => "us",
-                _ => "",
-            };
-            report.add_if(&format!("filled: {name}"), filled.value(name), unit);
-        }
+        report.add_part("filled", &filled, |name| {
+            let wanted = ["workflows", "workflows/s", "server CPU per workflow"];
+            wanted.contains(&name) || name.starts_with("errors")
+        });
         let resident = server.pid.and_then(resident_mb);
         report.add_if("resident with them", resident.map(|(now, _)| now), "MB");
         report.add_if("resident at its peak", resident.map(|(_, peak)| peak), "MB");

@@ -87,6 +87,18 @@ impl Report {
         }
     }
 
+    /// Takes over the figures of another report that are wanted, as those of its `part`.
+    pub(crate) fn add_part(&mut self, part: &str, of: &Report, wanted: impl Fn(&str) -> bool) {
+        let figures = of.figures.iter().filter(|figure| wanted(&figure.name));
+        for figure in figures {
+            self.add(
+                format!("{part}: {}", figure.name),
+                figure.value,
+                figure.unit,
+            );
+        }
+    }
+
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
         self.figures
             .iter()
