@@ -47,6 +47,7 @@ impl Node {
                 let (last, runs) = shard.stored_runs(&namespace.id, start, DELETED_AT_A_TIME)?;
                 for key in runs {
                     found = true;
+                    shard.shrink();
                     if !shard.load(&key)? {
                         continue;
                     }

@@ -42,7 +42,8 @@ struct ShardCell {
     next_due: Arc<NextDue>,
 }
 
-/// A shard, for one thread alone. When it is let go, what was queued meanwhile is seen to. No thread holds two of them.
+/// A shard, for one thread alone. When it is let go, what was queued meanwhile is seen to, and what was loaded need not
+/// stay in memory. No thread holds two of them.
 pub(crate) struct Locked<'a> {
     shard: Option<MutexGuard<'a, Shard>>,
     committer: &'a Committer,
@@ -64,10 +65,10 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let queued = self
-            .shard
-            .take()
-            .is_some_and(|mut shard| shard.take_queued());
+        let queued = self.shard.take().is_some_and(|mut shard| {
+            shard.shrink();
+            shard.take_queued()
+        });
         if queued {
             self.committer.attend();
         }

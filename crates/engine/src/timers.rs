@@ -81,6 +81,7 @@ impl Node {
             if self.committer.is_full() {
                 return false;
             }
+            shard.shrink();
             let Some(key) = shard.take_due(now) else {
                 return shard_has_more(&shard, now);
             };

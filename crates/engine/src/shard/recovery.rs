@@ -117,6 +117,7 @@ impl Shard {
         let last = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
         let mut changes = Vec::new();
         for (row, value) in rows {
+            self.shrink();
             let Some((key, rest)) = keys::parse_run(&row) else {
                 return Err(StoreError::Corrupt(
                     "a visibility row is unreadable".to_owned(),

@@ -92,10 +92,11 @@ impl Shard {
         let key = cached.run.key.clone();
         self.runs.insert(cached);
         self.arm(&key);
-        self.shrink();
     }
 
-    pub(super) fn shrink(&mut self) {
+    /// Lets go of runs beyond the bound on memory. Only where nothing is being done with any: when the shard is let go,
+    /// and between two steps of what goes through many runs. One run alone may be larger than the bound.
+    pub(crate) fn shrink(&mut self) {
         let durable = self.durable();
         let timers = &mut self.timers;
         let window = self.timers_loaded_until;

@@ -216,7 +216,6 @@ impl Shard {
         }
         self.runs.measure(&key);
         self.arm(&key);
-        self.shrink();
     }
 
     /// Removes the message from the outbox; its sender has nothing to record.

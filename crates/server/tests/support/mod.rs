@@ -15,7 +15,7 @@ use steadfast_engine::{Engine, Limits, NamespaceRecord, Namespaces};
 use steadfast_protocol::DESCRIPTORS;
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_server::{Listeners, Parts, Server};
-use steadfast_store::MemoryStore;
+use steadfast_store::{MemoryStore, Store};
 use steadfast_visibility::{MemoryVisibility, VisibilityStore};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -41,7 +41,14 @@ pub(crate) async fn serve() -> Served {
 
 /// With a visibility store that is looked at.
 pub(crate) async fn serve_with(visibility: Arc<dyn VisibilityStore>) -> Served {
-    let store = Arc::new(MemoryStore::new());
+    serve_on(Arc::new(MemoryStore::new()), visibility).await
+}
+
+/// With stores that are looked at.
+pub(crate) async fn serve_on(
+    store: Arc<dyn Store>,
+    visibility: Arc<dyn VisibilityStore>,
+) -> Served {
     let namespaces = Arc::new(Namespaces::open(store.clone(), new_id()).unwrap());
     for name in ["default", "other"] {
         create(&namespaces, name);
@@ -70,19 +77,20 @@ pub(crate) async fn serve_with(visibility: Arc<dyn VisibilityStore>) -> Served {
     let running = tokio::spawn(Server::new(parts).serve(listeners, async {
         let _ = stopped.await;
     }));
-    let channel = Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
     Served {
-        channel,
+        channel: connect(address).await,
         address,
         metrics_address,
         namespaces,
         stop,
         running,
     }
+}
+
+/// A connection of its own.
+pub(crate) async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    endpoint.connect().await.unwrap()
 }
 
 pub(crate) fn create(namespaces: &Namespaces, name: &str) {
