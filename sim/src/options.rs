@@ -42,6 +42,8 @@ pub(crate) struct Options {
     pub waiting_messages_max: u64,
     /// Bytes of commits that may wait before requests are refused; 0 for as many as in a real process.
     pub waiting_bytes_max: u64,
+    /// Bytes of runs that a process keeps in memory; 0 for as many as a real one.
+    pub run_bytes_max: u64,
     /// Writes to the visibility store that fail.
     pub fail_visibility: u64,
     /// Crashes that take the visibility store with them.
@@ -105,6 +107,7 @@ impl Options {
             retention_seconds: *dice.pick(&[20, 3_600, 86_400]),
             waiting_messages_max: some(300, 4),
             waiting_bytes_max: some(300, 4) * 2_000,
+            run_bytes_max: some(400, 20) * 10_000,
             planted: None,
         }
     }

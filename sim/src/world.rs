@@ -222,6 +222,9 @@ impl World {
             limit(self.options.waiting_messages_max),
             limit(self.options.waiting_bytes_max),
         );
+        if self.options.run_bytes_max > 0 {
+            node.limit_runs(self.options.run_bytes_max as usize);
+        }
         for _ in 0..1000 {
             if node.complete_visibility() || connection.is_dead() {
                 break;

@@ -4,7 +4,7 @@
 //! whole node from one thread: [`Node::step`] does what the threads and tasks of [`crate::Engine`] do.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_core::context::Ids;
@@ -31,7 +31,7 @@ pub const SHARDS: u16 = 16;
 const _: () = assert!(SHARDS as u32 <= u32::BITS, "a bit for each shard");
 
 /// Bytes of runs in memory, over all shards.
-const CACHE_BYTES: usize = 24 << 20;
+const RUN_BYTES_MAX: usize = 24 << 20;
 /// Rows read at a time on recovery.
 const RECOVERY_READ: usize = 1000;
 /// Rows of projected runs that gather before they are removed on their own.
@@ -86,6 +86,8 @@ pub struct Node {
     pub(crate) projector: Projector,
     pub(crate) alarm: Arc<Alarm>,
     shards: Vec<ShardCell>,
+    /// See [`Node::limit_runs`].
+    run_bytes_max: AtomicUsize,
     stopping: AtomicBool,
     /// Shards, by bit, that could not be read anew after a failed commit.
     unread: AtomicU32,
@@ -112,7 +114,7 @@ impl Node {
                 index,
                 store.clone(),
                 committer.clone(),
-                CACHE_BYTES / usize::from(SHARDS),
+                RUN_BYTES_MAX / usize::from(SHARDS),
                 next_due.clone(),
             )?;
             shards.push(ShardCell {
@@ -130,6 +132,7 @@ impl Node {
             projector: Projector::new(visibility),
             alarm,
             shards,
+            run_bytes_max: AtomicUsize::new(RUN_BYTES_MAX),
             stopping: AtomicBool::new(false),
             unread: AtomicU32::new(0),
         });
@@ -168,6 +171,15 @@ impl Node {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Bounds the runs in memory, over all shards, in bytes.
+    pub fn limit_runs(self: &Arc<Self>, bytes_max: usize) {
+        self.run_bytes_max.store(bytes_max, Ordering::Relaxed);
+        for index in 0..SHARDS {
+            let mut shard = self.lock(index);
+            shard.runs.limit(bytes_max / usize::from(SHARDS));
+        }
     }
 
     pub(crate) fn stop(&self) {
@@ -224,7 +236,7 @@ impl Node {
 
     fn restart(self: &Arc<Self>, shard: &mut Shard) {
         let reloaded = shard
-            .reload(CACHE_BYTES / usize::from(SHARDS))
+            .reload(self.run_bytes_max.load(Ordering::Relaxed) / usize::from(SHARDS))
             .and_then(|()| self.recover(shard));
         if let Err(error) = reloaded {
             tracing::error!(shard = shard.index, %error, "a shard cannot be read; it is tried again");

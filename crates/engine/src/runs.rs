@@ -150,6 +150,11 @@ impl Runs {
     }
 
     /// To be called after a change: counts the bytes anew.
+    /// Holds so many bytes from now on.
+    pub(crate) fn limit(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     pub(crate) fn measure(&mut self, key: &RunKey) {
         if let Some(cached) = self.by_key.get_mut(key) {
             let bytes = cached.measure();
