@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::rest::Rest;
 
 /// So long a number is waited for: quick ones come with all else.
-pub(super) const PATIENCE: Duration = Duration::from_millis(10);
+pub(super) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The newest value of a number, for all who clone this. When the last of them is gone, so is the search under way.
 pub(super) struct Tally<T> {
