@@ -165,7 +165,8 @@ final class ActivityScenarios {
   private static void cancelByHeartbeat(Stage s) throws Exception {
     Call call = call("beatUntilCancelled", 0);
     call.startToClose = seconds(20);
-    call.heartbeat = seconds(1);
+    // The SDK sends a heartbeat each 0.8 times this; the rest is what a busy machine may be late.
+    call.heartbeat = seconds(3);
     WorkflowStub run = s.start(CancelActivity.class, call);
     s.pending("a heartbeat", PendingActivityInfo::hasLastHeartbeatTime);
     run.signal("cancel");
