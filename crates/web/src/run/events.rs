@@ -1,12 +1,8 @@
 //! The history of a run in windows: all events, steps, or JSON; forwards or backwards; all or those that are wanted.
 
-use std::pin::pin;
-
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use futures_util::{StreamExt, stream};
-use http::StatusCode;
 use steadfast_protocol::history::{History, HistoryEvent};
 
 use super::head::{self, Head};
@@ -29,8 +25,6 @@ use crate::visit::{Visit, page};
 const ROWS: usize = 200;
 /// Pages of the server that are searched for one page here.
 const SEARCHED_MAX: usize = 60;
-/// Those that are read at a time.
-const SEARCHED_AT_A_TIME: usize = 2;
 
 struct Row {
     id: i64,
@@ -348,45 +342,38 @@ async fn find(
     newest_first: bool,
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), PageError> {
     let index = &loaded.index;
-    let takes = |id: i64| {
-        let group = index.grouping.of_event(id);
-        wanted.is_all() || group.is_some_and(|group| wanted.takes_group(group))
-    };
     let mut spans: Vec<(i64, i64)> = index.spans().collect();
     if newest_first {
         spans.reverse();
     }
-    let spans = spans.into_iter().map(|(from, to)| match newest_first {
-        false => (from.max(begin), to),
-        true => (from, to.min(begin)),
-    });
-    let mut searched = 0;
-    let spans = spans
-        .filter(|(from, to)| from <= to)
-        .map(|(from, to)| (from, to, (from..=to).any(takes)))
-        .take_while(|(.., wanted)| {
-            searched += usize::from(*wanted);
-            searched <= SEARCHED_MAX
-        });
-    let spans: Vec<_> = spans.collect();
-    let read = |(from, to, wanted): (i64, i64, bool)| async move {
-        let events = match wanted {
-            true => look(visit, loaded, from, to).await?,
-            false => Vec::new(),
-        };
-        Ok::<_, PageError>((if newest_first { from } else { to }, events))
-    };
-    // Where all is wanted, the first page of the server nearly fills that of the browser.
-    let at_a_time = if wanted.is_all() {
-        1
-    } else {
-        SEARCHED_AT_A_TIME
-    };
-    let mut pages = pin!(stream::iter(spans).map(read).buffered(at_a_time));
     let mut found: Vec<HistoryEvent> = Vec::new();
     let mut reached = None;
-    while let Some(page) = pages.next().await {
-        let (end, mut events) = page?;
+    let mut searched = 0;
+    for (from, to) in spans {
+        let (from, to) = match newest_first {
+            false => (from.max(begin), to),
+            true => (from, to.min(begin)),
+        };
+        if from > to {
+            continue;
+        }
+        let takes = |id: i64| {
+            let group = index.grouping.of_event(id);
+            wanted.is_all() || group.is_some_and(|group| wanted.takes_group(group))
+        };
+        let end = if newest_first { from } else { to };
+        if !(from..=to).any(takes) {
+            reached = Some(end);
+            continue;
+        }
+        if searched == SEARCHED_MAX {
+            break;
+        }
+        searched += 1;
+        let indexes = &visit.app.indexes;
+        let mut events = indexes
+            .window(&visit.backend, &loaded.name, index, from, to)
+            .await?;
         if newest_first {
             events.reverse();
         }
@@ -399,28 +386,8 @@ async fn find(
                 return Ok((found, reached));
             }
         }
-        reached = Some(end);
     }
     Ok((found, reached))
-}
-
-/// The events from `from` to `to`, read by a task of its own, so that others are read meanwhile.
-async fn look(
-    visit: &Visit,
-    loaded: &Loaded,
-    from: i64,
-    to: i64,
-) -> Result<Vec<HistoryEvent>, PageError> {
-    let (indexes, backend) = (visit.app.indexes.clone(), visit.backend.clone());
-    let (run, index) = (loaded.name.clone(), loaded.index.clone());
-    let reading = async move { indexes.window(&backend, &run, &index, from, to).await };
-    match tokio::spawn(reading).await {
-        Ok(events) => events,
-        Err(error) => Err(PageError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("A part of the history could not be read: {error}"),
-        )),
-    }
 }
 
 fn raw(events: &[HistoryEvent]) -> String {
