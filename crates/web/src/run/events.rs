@@ -24,7 +24,7 @@ use crate::visit::{Visit, page};
 /// Events or steps on a page.
 const ROWS: usize = 200;
 /// Pages of the server that are searched for one page here.
-const SEARCHED_MAX: usize = 60;
+const SEARCHED_MAX: usize = 40;
 
 struct Row {
     id: i64,
