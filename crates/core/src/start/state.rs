@@ -36,11 +36,7 @@ pub(super) fn started_attributes(
         };
     let expiration = match &params.continued {
         Some(continued) => Time(continued.execution_expiration),
-        None if execution_timeout > 0 => {
-            // To whole milliseconds, never early.
-            let exact = cx.now.plus(execution_timeout).0;
-            Time(exact + (-exact).rem_euclid(MILLISECOND))
-        }
+        None if execution_timeout > 0 => to_whole_milliseconds(cx.now.plus(execution_timeout)),
         None => Time(0),
     };
     let mut retry_policy = request.retry_policy.clone();
@@ -125,6 +121,11 @@ fn is_null(payload: &Payload) -> bool {
     }
 }
 
+/// Never early.
+fn to_whole_milliseconds(time: Time) -> Time {
+    Time(time.0 + (-time.0).rem_euclid(MILLISECOND))
+}
+
 /// The head of a run that has no event yet.
 pub(super) fn head(
     cx: &Context<'_>,
@@ -141,7 +142,10 @@ pub(super) fn head(
     let run_expiration = match (run_timeout, execution_expiration) {
         (0, expiration) => expiration,
         (timeout, 0) => execution_time.plus(timeout).0,
-        (timeout, expiration) => execution_time.plus(timeout).0.min(expiration),
+        // As the other, so that a run that lasts as long as its chain ends with it, and not just before.
+        (timeout, expiration) => to_whole_milliseconds(execution_time.plus(timeout))
+            .0
+            .min(expiration),
     };
     let memo = attributes.memo.clone().unwrap_or_default();
     let search_attributes = attributes.search_attributes.clone().unwrap_or_default();
