@@ -2,129 +2,67 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_engine::{Call, Engine, Limits, NamespaceRecord, Namespaces};
+use steadfast_protocol::command::ContinueAsNewWorkflowExecutionCommandAttributes;
 use steadfast_protocol::command::command::Attributes;
-use steadfast_protocol::command::{Command, ContinueAsNewWorkflowExecutionCommandAttributes};
-use steadfast_protocol::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::{
-    CommandType, EventType, HistoryEventFilterType, NamespaceState, WorkflowExecutionStatus,
+    CommandType, EventType, HistoryEventFilterType, WorkflowExecutionStatus,
 };
-use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflowservice::{
     DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-    PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest,
     StartWorkflowExecutionRequest,
 };
 use steadfast_store::MemoryStore;
-use steadfast_visibility::MemoryVisibility;
+use support::{World, command, execution, payloads};
 
 /// Nearly all that a payload may be.
 const INPUT_BYTES: usize = 1_900_000;
 /// Enough that every shard has several.
 const RUNS: usize = 64;
 
-struct World {
-    engine: Engine,
-    namespaces: Arc<Namespaces>,
+fn id(number: usize) -> String {
+    format!("flow-{number}")
 }
 
-impl World {
-    fn open() -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let namespaces = Arc::new(Namespaces::open(store.clone(), "cluster".to_owned()).unwrap());
-        let record = NamespaceRecord {
-            id: uuid::Uuid::new_v4().to_string(),
-            name: "default".to_owned(),
-            state: NamespaceState::Registered as i32,
-            retention_ns: 24 * 3600 * 1_000_000_000,
-            ..Default::default()
-        };
-        namespaces.create(record).unwrap();
-        let visibility = Arc::new(MemoryVisibility::default());
-        let engine = Engine::start(store, visibility, namespaces.clone(), Limits::DEFAULT);
-        Self {
-            engine: engine.unwrap(),
-            namespaces,
-        }
-    }
-
-    fn call(&self) -> Call {
-        Call {
-            namespace: self.namespaces.by_name("default").unwrap(),
-            deadline: None,
-            for_people: false,
-        }
-    }
-
-    async fn start(&self, workflow_id: String, lasts: Option<Duration>) {
+/// A world with the runs, which last so long.
+async fn world(lasts: Option<Duration>) -> World {
+    let world = World::open(Arc::new(MemoryStore::new()));
+    for number in 0..RUNS {
         let start = StartWorkflowExecutionRequest {
-            request_id: workflow_id.clone(),
-            workflow_id,
-            workflow_type: Some(WorkflowType {
-                name: "Flow".to_owned(),
-            }),
-            task_queue: queue(),
-            input: input(),
+            input: payloads(INPUT_BYTES),
             workflow_run_timeout: lasts.map(|lasts| lasts.try_into().unwrap()),
             ..Default::default()
         };
-        let started = self.engine.start_workflow_execution(self.call(), start);
-        started.await.unwrap();
+        world.start(&id(number), start).await;
     }
-
-    async fn status(&self, workflow_id: &str) -> WorkflowExecutionStatus {
-        let describe = DescribeWorkflowExecutionRequest {
-            execution: execution(workflow_id),
-            ..Default::default()
-        };
-        let described = self
-            .engine
-            .describe_workflow_execution(self.call(), describe);
-        let info = described.await.unwrap().workflow_execution_info.unwrap();
-        info.status()
-    }
+    world
 }
 
-fn queue() -> Option<TaskQueue> {
-    Some(TaskQueue {
-        name: "queue".to_owned(),
+async fn status(world: &World, workflow_id: &str) -> WorkflowExecutionStatus {
+    let describe = DescribeWorkflowExecutionRequest {
+        execution: execution(workflow_id),
         ..Default::default()
-    })
-}
-
-fn input() -> Option<Payloads> {
-    Some(Payloads {
-        payloads: vec![Payload {
-            data: vec![b'x'; INPUT_BYTES].into(),
-            ..Default::default()
-        }],
-    })
-}
-
-fn execution(workflow_id: &str) -> Option<WorkflowExecution> {
-    Some(WorkflowExecution {
-        workflow_id: workflow_id.to_owned(),
-        run_id: String::new(),
-    })
+    };
+    let described = world
+        .engine
+        .describe_workflow_execution(world.call(), describe);
+    let info = described.await.unwrap().workflow_execution_info.unwrap();
+    info.status()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_are_found_and_their_timers_fire() {
-    let world = World::open();
+    let world = world(Some(Duration::from_secs(2))).await;
     for number in 0..RUNS {
-        let lasts = Some(Duration::from_secs(2));
-        world.start(format!("flow-{number}"), lasts).await;
+        status(&world, &id(number)).await;
     }
     for number in 0..RUNS {
-        world.status(&format!("flow-{number}")).await;
-    }
-    for number in 0..RUNS {
-        let workflow_id = format!("flow-{number}");
         let mut closed = GetWorkflowExecutionHistoryRequest {
-            execution: execution(&workflow_id),
+            execution: execution(&id(number)),
             wait_new_event: true,
             history_event_filter_type: HistoryEventFilterType::CloseEvent as i32,
             ..Default::default()
@@ -147,39 +85,21 @@ async fn they_are_found_and_their_timers_fire() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn they_continue_as_new_and_stay_as_large() {
-    let world = World::open();
-    for number in 0..RUNS {
-        world.start(format!("flow-{number}"), None).await;
-    }
+    let world = world(None).await;
     for _ in 0..RUNS {
-        let poll = PollWorkflowTaskQueueRequest {
-            task_queue: queue(),
-            ..Default::default()
-        };
-        let task = world.engine.poll_workflow_task_queue(world.call(), poll);
-        let task = task.await.unwrap();
+        let task = world.poll().await;
         let attributes = ContinueAsNewWorkflowExecutionCommandAttributes {
-            input: input(),
+            input: payloads(INPUT_BYTES),
             ..Default::default()
         };
-        let done = RespondWorkflowTaskCompletedRequest {
-            task_token: task.task_token,
-            commands: vec![Command {
-                command_type: CommandType::ContinueAsNewWorkflowExecution as i32,
-                attributes: Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(
-                    attributes,
-                )),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        let done = world
-            .engine
-            .respond_workflow_task_completed(world.call(), done);
-        done.await.unwrap();
+        let next = command(
+            CommandType::ContinueAsNewWorkflowExecution,
+            Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(attributes),
+        );
+        world.complete(task.task_token, vec![next]).await;
     }
     for number in 0..RUNS {
-        let status = world.status(&format!("flow-{number}")).await;
+        let status = status(&world, &id(number)).await;
         assert_eq!(status, WorkflowExecutionStatus::Running);
     }
 }

@@ -15,9 +15,7 @@ use steadfast_protocol::errordetails::ResourceExhaustedFailure;
 use steadfast_protocol::google::rpc;
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflowservice as wf;
-use steadfast_store::{
-    Batch, CommitOutcome, Fence, KeyRange, MemoryStore, Order, ShardId, Store, StoreError, Table,
-};
+use steadfast_store::{Batch, ObservedStore};
 use steadfast_visibility::MemoryVisibility;
 use support::{call, connect, serve_on};
 use tokio::task::JoinSet;
@@ -32,45 +30,22 @@ const INPUT_BYTES: usize = 1 << 20;
 const CONNECTIONS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A store whose commits can be held up.
+/// Holds commits up.
 #[derive(Default)]
-struct Held {
-    store: MemoryStore,
+struct Hold {
     held: Mutex<bool>,
     released: Condvar,
 }
 
-impl Held {
-    fn hold(&self, held: bool) {
+impl Hold {
+    fn set(&self, held: bool) {
         *self.held.lock().unwrap() = held;
         self.released.notify_all();
     }
-}
 
-impl Store for Held {
-    fn acquire(&self, shard: ShardId) -> Result<Fence, StoreError> {
-        self.store.acquire(shard)
-    }
-
-    fn commit(&self, batches: Vec<Batch>) -> Vec<CommitOutcome> {
+    fn wait(&self) {
         let held = self.held.lock().unwrap();
         drop(self.released.wait_while(held, |held| *held).unwrap());
-        self.store.commit(batches)
-    }
-
-    fn get(&self, shard: ShardId, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.store.get(shard, table, key)
-    }
-
-    fn scan(
-        &self,
-        shard: ShardId,
-        table: Table,
-        range: KeyRange<'_>,
-        limit: usize,
-        order: Order,
-    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        self.store.scan(shard, table, range, limit, order)
     }
 }
 
@@ -107,14 +82,18 @@ async fn ask(channel: &Channel, rpc: &str, request: impl Message) -> Result<Byte
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_would_wait_without_bound_is_refused_and_was_not_done() {
-    let store = Arc::new(Held::default());
+    let hold = Arc::new(Hold::default());
+    let store = ObservedStore::new({
+        let hold = hold.clone();
+        move |_: &[Batch]| hold.wait()
+    });
     let visibility = Arc::new(MemoryVisibility::default());
-    let served = serve_on(store.clone(), visibility).await;
+    let served = serve_on(Arc::new(store), visibility).await;
     let mut channels = Vec::new();
     for _ in 0..CONNECTIONS {
         channels.push(connect(served.address).await);
     }
-    store.hold(true);
+    hold.set(true);
     let mut starts = JoinSet::new();
     for number in 0..STARTS {
         let channel = channels[number % CONNECTIONS].clone();
@@ -130,7 +109,7 @@ async fn what_would_wait_without_bound_is_refused_and_was_not_done() {
     let details = rpc::Status::decode(refused.details()).unwrap().details;
     let failure = ResourceExhaustedFailure::decode(&details[0].value[..]).unwrap();
     assert_eq!(failure.cause(), ResourceExhaustedCause::SystemOverloaded);
-    store.hold(false);
+    hold.set(false);
     let mut left_out = vec![first];
     let mut acknowledged = Vec::new();
     while let Some(ended) = starts.join_next().await {

@@ -6,6 +6,7 @@
 //!
 //! - [`Store`]: the trait every backend implements, and [`Batch`], what it commits.
 //! - [`MemoryStore`]: the reference: small, obviously right, lost with the process.
+//! - [`ObservedStore`]: the same, looked at while it is written to.
 //! - [`conformance`]: the suite that every backend must pass, the reference included.
 //!
 //! # What is absent, by design
@@ -15,8 +16,10 @@
 
 pub mod conformance;
 mod memory;
+mod observed;
 
 pub use memory::{MemoryStore, Snapshot};
+pub use observed::ObservedStore;
 
 use std::fmt;
 use std::ops::Bound;
