@@ -136,6 +136,21 @@ fn a_signal_precedes_the_first_task() {
     );
 }
 
+/// The end of a chain is a whole millisecond, and so is that of a run which lasts as long: it must not come first.
+#[test]
+fn a_run_that_lasts_as_long_as_its_chain_ends_with_it() {
+    check(
+        "
+        wait s=0.0001:
+        start execution=1: 1 Started{attempt=1 run=1s task=1s}, 2 TaskScheduled{attempt=1}
+        wait s=1:
+        due: nothing
+        wait s=0.0009:
+        due: 3 TimedOut{Timeout}
+        ",
+    );
+}
+
 #[test]
 fn timeouts_take_effect() {
     check(
