@@ -48,18 +48,22 @@ impl Outcome {
         }
     }
 
-    /// Takes in what the next transition of the same run did, so that one batch holds both. A task that came with this
-    /// one and went with the next is as if it had never been.
+    /// Takes a task back; one that came with this outcome is as if it had never been.
+    pub fn remove_task(&mut self, task: Task) {
+        match self.tasks_added.iter().position(|added| *added == task) {
+            Some(position) => {
+                self.tasks_added.remove(position);
+            }
+            None => self.tasks_removed.push(task),
+        }
+    }
+
+    /// Takes in what the next transition of the same run did, so that one batch holds both.
     pub fn absorb(&mut self, next: Outcome) {
         self.blocks.extend(next.blocks);
         self.changed.extend(next.changed);
-        for removed in next.tasks_removed {
-            match self.tasks_added.iter().position(|added| *added == removed) {
-                Some(position) => {
-                    self.tasks_added.remove(position);
-                }
-                None => self.tasks_removed.push(removed),
-            }
+        for task in next.tasks_removed {
+            self.remove_task(task);
         }
         self.tasks_added.extend(next.tasks_added);
         self.effects.extend(next.effects);

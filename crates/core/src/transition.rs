@@ -424,12 +424,7 @@ impl<'a> Transition<'a> {
 
     /// Takes a task back; one that this transition added is as if it had never been.
     pub fn remove_task(&mut self, task: Task) {
-        match self.out.tasks_added.iter().position(|added| *added == task) {
-            Some(position) => {
-                self.out.tasks_added.remove(position);
-            }
-            None => self.out.tasks_removed.push(task),
-        }
+        self.out.remove_task(task);
     }
 
     /// Ends the transition: flushes what may be flushed, schedules the workflow task that is wanted.

@@ -4,7 +4,7 @@
 //! whole node from one thread: [`Node::step`] does what the threads and tasks of [`crate::Engine`] do.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_core::context::Ids;
@@ -86,8 +86,6 @@ pub struct Node {
     pub(crate) projector: Projector,
     pub(crate) alarm: Arc<Alarm>,
     shards: Vec<ShardCell>,
-    /// See [`Node::limit_runs`].
-    run_bytes_max: AtomicUsize,
     stopping: AtomicBool,
     /// Shards, by bit, that could not be read anew after a failed commit.
     unread: AtomicU32,
@@ -132,7 +130,6 @@ impl Node {
             projector: Projector::new(visibility),
             alarm,
             shards,
-            run_bytes_max: AtomicUsize::new(RUN_BYTES_MAX),
             stopping: AtomicBool::new(false),
             unread: AtomicU32::new(0),
         });
@@ -171,15 +168,6 @@ impl Node {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
-    }
-
-    /// Bounds the runs in memory, over all shards, in bytes.
-    pub fn limit_runs(self: &Arc<Self>, bytes_max: usize) {
-        self.run_bytes_max.store(bytes_max, Ordering::Relaxed);
-        for index in 0..SHARDS {
-            let mut shard = self.lock(index);
-            shard.runs.limit(bytes_max / usize::from(SHARDS));
-        }
     }
 
     pub(crate) fn stop(&self) {
@@ -235,9 +223,7 @@ impl Node {
     }
 
     fn restart(self: &Arc<Self>, shard: &mut Shard) {
-        let reloaded = shard
-            .reload(self.run_bytes_max.load(Ordering::Relaxed) / usize::from(SHARDS))
-            .and_then(|()| self.recover(shard));
+        let reloaded = shard.reload().and_then(|()| self.recover(shard));
         if let Err(error) = reloaded {
             tracing::error!(shard = shard.index, %error, "a shard cannot be read; it is tried again");
             self.unread.fetch_or(1 << shard.index, Ordering::AcqRel);

@@ -36,14 +36,9 @@ impl Poller {
         queue: QueueKey,
         info: PollerInfo,
     ) -> Result<Self, Refusal> {
-        let (answer, receiver) = oneshot::channel();
         let identity = info.identity.clone();
         let request_id: Arc<str> = node.ids().uuid().into();
-        let poll = Poll {
-            answer,
-            identity: identity.clone(),
-            request_id: request_id.clone(),
-        };
+        let (poll, receiver) = Poll::new(identity.clone(), request_id.clone());
         let token = node.queues.poll(&queue, node.now(), info, poll);
         let token = token.ok_or_else(|| Refusal::ResourceExhausted {
             cause: ResourceExhaustedCause::ConcurrentLimit as i32,
@@ -107,13 +102,8 @@ impl Poller {
 
     /// The task was obsolete: waits on, at the old place.
     pub(crate) fn resume(&mut self, polled: Polled) {
-        let (answer, receiver) = oneshot::channel();
+        let (poll, receiver) = Poll::new(self.identity.clone(), self.request_id.clone());
         self.receiver = receiver;
-        let poll = Poll {
-            answer,
-            identity: self.identity.clone(),
-            request_id: self.request_id.clone(),
-        };
         let now = self.node.now();
         self.node
             .queues
@@ -126,10 +116,7 @@ impl Drop for Poller {
         self.node.queues.cancel(&self.queue, self.token);
         self.receiver.close();
         if let Ok(handoff) = self.receiver.try_recv() {
-            let (task, taken) = handoff.take();
-            let ticket = taken.task_ticket;
-            self.node
-                .take_back(&self.queue, ticket, task, &self.request_id);
+            self.node.hand_back(handoff, &self.request_id);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use steadfast_core::execution::RunKey;
+use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::outcome::{Task, TaskKind};
 use steadfast_core::time::{MILLISECOND, Time};
 use steadfast_matching::{
@@ -33,6 +33,32 @@ pub(crate) struct StoredTask {
     pub task: Task,
     /// The queue it falls back to when its worker's own queue is deserted.
     pub normal_queue: Arc<str>,
+}
+
+impl StoredTask {
+    /// A task of this run.
+    pub(crate) fn new(run: &Execution, task: Task) -> Self {
+        Self {
+            run: run.key.clone(),
+            task,
+            normal_queue: run.task_queue().into(),
+        }
+    }
+
+    /// The queue that it names.
+    fn queue(&self) -> QueueKey {
+        QueueKey {
+            namespace_id: self.run.namespace_id.as_str().into(),
+            kind: self.task.kind,
+            name: self.task.queue.as_str().into(),
+        }
+    }
+
+    /// Its priority, and since when it waits, ms.
+    fn place(&self) -> (Priority, i64) {
+        let priority = Priority::from_key(i32::from(self.task.priority));
+        (priority, millis(self.task.scheduled_time))
+    }
 }
 
 /// A query on its way to a worker. It lives as long as its caller waits.
@@ -63,6 +89,22 @@ pub(crate) struct Poll {
     pub identity: Arc<str>,
     /// Names this poll among all: what was started for it is known by it.
     pub request_id: Arc<str>,
+}
+
+impl Poll {
+    /// With the way on which its task comes.
+    pub(crate) fn new(
+        identity: Arc<str>,
+        request_id: Arc<str>,
+    ) -> (Self, oneshot::Receiver<Handoff>) {
+        let (answer, receiver) = oneshot::channel();
+        let poll = Self {
+            answer,
+            identity,
+            request_id,
+        };
+        (poll, receiver)
+    }
 }
 
 type Queue = TaskQueue<Queued, Poll>;
@@ -163,11 +205,7 @@ impl Queues {
 
     /// Offers a stored task; where its worker's own queue is deserted, to the normal queue.
     pub(crate) fn offer(self: &Arc<Self>, now: Time, shard: u16, task: StoredTask) {
-        let mut key = QueueKey {
-            namespace_id: task.run.namespace_id.as_str().into(),
-            kind: task.task.kind,
-            name: task.task.queue.as_str().into(),
-        };
+        let mut key = task.queue();
         if task.task.sticky && !self.has_recent_poller(&key, now) {
             key.name = task.normal_queue.clone();
         }
@@ -176,22 +214,15 @@ impl Queues {
 
     /// Offers a task that was read from the store. How long it waits for its worker was not stored: any worker will do.
     pub(crate) fn offer_again(self: &Arc<Self>, now: Time, shard: u16, task: StoredTask) {
-        let name = if task.task.sticky {
-            task.normal_queue.clone()
-        } else {
-            task.task.queue.as_str().into()
-        };
-        let key = QueueKey {
-            namespace_id: task.run.namespace_id.as_str().into(),
-            kind: task.task.kind,
-            name,
-        };
+        let mut key = task.queue();
+        if task.task.sticky {
+            key.name = task.normal_queue.clone();
+        }
         self.offer_in(&key, now, shard, task);
     }
 
     fn offer_in(self: &Arc<Self>, key: &QueueKey, now: Time, shard: u16, task: StoredTask) {
-        let priority = Priority::from_key(i32::from(task.task.priority));
-        let created = millis(task.task.scheduled_time);
+        let (priority, created) = task.place();
         let queue = self.open(key, now);
         let mut state = lock(&queue);
         let offered = state
@@ -241,18 +272,13 @@ impl Queues {
     /// Matches a task that is not stored yet with a poll, where one waits and nothing else would go before it. `None`:
     /// the task is to be stored, and offered then.
     pub(crate) fn meet(self: &Arc<Self>, now: Time, task: StoredTask) -> Option<Meeting> {
-        let key = QueueKey {
-            namespace_id: task.run.namespace_id.as_str().into(),
-            kind: task.task.kind,
-            name: task.task.queue.as_str().into(),
-        };
+        let key = task.queue();
         let queue = self.find(&key)?;
         let mut state = lock(&queue);
         if !state.queue.wants_task(millis(now)) {
             return None;
         }
-        let priority = Priority::from_key(i32::from(task.task.priority));
-        let created = millis(task.task.scheduled_time);
+        let (priority, created) = task.place();
         let task = Queued::Stored(task);
         let Offer::Queued(token) = state.queue.offer(millis(now), task, priority, created) else {
             return None;

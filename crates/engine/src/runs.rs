@@ -149,12 +149,17 @@ impl Runs {
         assert!(replaced.is_none(), "a run is loaded once");
     }
 
-    /// To be called after a change: counts the bytes anew.
+    /// Bytes that are held, as far as the runs in use allow.
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// Holds so many bytes from now on.
     pub(crate) fn limit(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
     }
 
+    /// To be called after a change: counts the bytes anew.
     pub(crate) fn measure(&mut self, key: &RunKey) {
         if let Some(cached) = self.by_key.get_mut(key) {
             let bytes = cached.measure();

@@ -129,13 +129,13 @@ impl Shard {
     }
 
     /// Forgets everything in memory and owns the shard anew: what is durable is the truth.
-    pub(crate) fn reload(&mut self, cache_bytes: usize) -> Result<(), StoreError> {
+    pub(crate) fn reload(&mut self) -> Result<(), StoreError> {
         *self = Self::own(
             self.index,
             self.epoch + 1,
             self.store.clone(),
             self.committer.clone(),
-            cache_bytes,
+            self.runs.bytes_max(),
             self.next_due.clone(),
         )?;
         self.next_due.announce(0);

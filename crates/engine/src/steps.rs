@@ -47,6 +47,15 @@ impl Node {
         self.committer.limit(commit_bytes_max);
     }
 
+    /// Lowers the limit of the runs in memory, over all shards, in bytes.
+    pub fn limit_runs(self: &Arc<Self>, bytes_max: usize) {
+        let shards = self.shard_count();
+        for index in 0..shards {
+            let mut shard = self.lock(index);
+            shard.runs.limit(bytes_max / usize::from(shards));
+        }
+    }
+
     /// Whether this part has work; housekeeping and what failed before may always have.
     pub fn has_work(self: &Arc<Self>, part: Part) -> bool {
         match part {

@@ -121,7 +121,7 @@ fn is_null(payload: &Payload) -> bool {
     }
 }
 
-/// Never early.
+/// The time, up to the next whole millisecond: what is due then is never early.
 fn to_whole_milliseconds(time: Time) -> Time {
     Time(time.0 + (-time.0).rem_euclid(MILLISECOND))
 }

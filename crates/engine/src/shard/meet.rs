@@ -12,7 +12,7 @@ use steadfast_matching::TaskTicket;
 
 use super::{Departures, RunChange, Shard};
 use crate::node::Node;
-use crate::queues::{Meeting, QueueKey, Queued, StoredTask};
+use crate::queues::{Handoff, Meeting, QueueKey, Queued, StoredTask};
 use crate::view::View;
 
 impl Shard {
@@ -38,11 +38,7 @@ impl Shard {
         let cx = view.context(node, node.now());
         for task in attempts {
             let run = self.run_mut(&change.key);
-            let stored = StoredTask {
-                run: change.key.clone(),
-                normal_queue: run.task_queue().into(),
-                task: task.clone(),
-            };
+            let stored = StoredTask::new(run, task.clone());
             let Some(meeting) = node.queues.meet(cx.now, stored) else {
                 continue;
             };
@@ -62,11 +58,16 @@ impl Node {
     pub(crate) fn hand_out(self: &Arc<Self>, meetings: Vec<Meeting>) {
         for Meeting { poll, handoff } in meetings {
             if let Err(handoff) = poll.answer.send(handoff) {
-                let queue = handoff.queue().clone();
-                let (task, taken) = handoff.take();
-                self.take_back(&queue, taken.task_ticket, task, &poll.request_id);
+                self.hand_back(handoff, &poll.request_id);
             }
         }
+    }
+
+    /// What was on its way to a poll that is gone waits for another one.
+    pub(crate) fn hand_back(self: &Arc<Self>, handoff: Handoff, request_id: &str) {
+        let queue = handoff.queue().clone();
+        let (task, taken) = handoff.take();
+        self.take_back(&queue, taken.task_ticket, task, request_id);
     }
 
     /// A task whose poll cannot take it, where it was started for that poll too, waits for another one.

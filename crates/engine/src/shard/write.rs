@@ -157,22 +157,17 @@ impl Shard {
         }
         let started = cached.run.started_task.is_some();
         for task in outcome.tasks_added {
-            let normal_queue = cached.run.task_queue();
             let row = TaskRow {
                 workflow_id: key.workflow_id.clone(),
                 run_id: key.run_id.clone(),
-                normal_queue: normal_queue.to_owned(),
+                normal_queue: cached.run.task_queue().to_owned(),
                 sticky: task.sticky,
                 attempt: task.attempt,
             };
             batch.put(Table::Tasks, keys::task(&key, &task), row.encode_to_vec());
             // A workflow task that was started for the worker at hand is not offered to others.
             if !(started && task.item == 0) {
-                departures.offers.push(StoredTask {
-                    run: key.clone(),
-                    normal_queue: normal_queue.into(),
-                    task,
-                });
+                departures.offers.push(StoredTask::new(&cached.run, task));
             }
         }
         for effect in outcome.effects {
