@@ -3,11 +3,13 @@
 //! The services are called for each request directly. A server of tonic would put several layers around them, of which
 //! this one needs none: who stops waiting, and what becomes of panics, is the business of the gate.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -85,11 +87,24 @@ async fn attend(
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
     let connection =
         builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let stop = async {
+        tokio::select! {
+            () = tokio::time::sleep(CONNECTION_AGE_MAX) => {}
+            _ = draining.wait_for(|draining| *draining) => {}
+        }
+    };
+    see_through(connection, stop).await;
+}
+
+/// Lets a connection go on until `stop`, and then until what is under way on it has ended.
+pub(crate) async fn see_through<C>(connection: C, stop: impl Future<Output = ()>)
+where
+    C: GracefulConnection<Error: Display>,
+{
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        () = tokio::time::sleep(CONNECTION_AGE_MAX) => None,
-        _ = draining.wait_for(|draining| *draining) => None,
+        () = stop => None,
     };
     let ended = match ended {
         Some(ended) => ended,

@@ -47,19 +47,9 @@ where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        _ = draining.wait_for(|draining| *draining) => None,
+    let stop = async {
+        // An error means that the sender is gone, and the server with it.
+        let _ = draining.wait_for(|draining| *draining).await;
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the pages ended");
-    }
+    connections::see_through(connection, stop).await;
 }
