@@ -1,8 +1,8 @@
 //! The embedded visibility store, on SQLite.
 //!
 //! A projection that can always be rebuilt, so durability is cheap (see [`schema`]): a file that is damaged, or of another
-//! version than this or the last, is replaced by an empty one. One connection writes; lists and counts read on others, from the last
-//! committed state, and never wait for the writer. In memory there is one connection for both.
+//! version than this or the last, is replaced by an empty one. One connection writes; lists and counts read on others,
+//! from the last committed state, and never wait for the writer. In memory there is one connection for both.
 //!
 //! - [`schema`]: tables, indexes, and what each is for
 //! - [`catalog`]: small numbers for namespaces and attributes

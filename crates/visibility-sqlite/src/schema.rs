@@ -9,6 +9,7 @@ use std::{fs, io};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use steadfast_visibility::StoreError;
 
+use crate::blocks::Blocks;
 use crate::{condemnation, failed, functions, suffixed};
 
 /// Changes with every change of the tables or of what is in them.
@@ -181,15 +182,15 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Brings a file of the version before to this one. The blocks themselves are written later.
+/// Brings the tables of a file of the version before to this one.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;{WORKFLOW_IDS}PRAGMA user_version = {VERSION};COMMIT"
     ))
 }
 
-/// Whether the file is a store of this version, or has become one. Touches every tree of the schema, but reads no more than their roots:
-/// a damage deeper inside is noticed when it is met.
+/// Whether the file is a store of this version, or has become one. Touches every tree of the schema, but reads no more
+/// than their roots: a damage deeper inside is noticed when it is met.
 fn examine(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match version {
@@ -204,12 +205,13 @@ fn examine(connection: &Connection) -> rusqlite::Result<bool> {
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_type WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM runs INDEXED BY runs_close WHERE ns = 1 LIMIT 1) \
         UNION ALL SELECT count(*) FROM (SELECT 1 FROM attribute_values LIMIT 1) \
-        UNION ALL SELECT coalesce(max(block), 0) FROM workflow_ids \
         UNION ALL SELECT sum(runs) FROM counters";
     let mut statement = connection.prepare(trees)?;
     let mut rows = statement.query([])?;
     while rows.next()?.is_some() {}
     marker(connection)?;
+    // Writes what an older file has not. Here, so that damage met on the way is the file's, and it is replaced.
+    Blocks::load(connection)?;
     Ok(true)
 }
 

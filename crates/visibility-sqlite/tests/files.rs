@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use steadfast_visibility::{
@@ -80,6 +81,15 @@ fn what_is_no_store_is_replaced() {
     assert_eq!(count(&opened.store), 3);
 }
 
+/// Overwrites these hundredths of the file. The first pages stay, so that it opens.
+fn damage(path: &Path, hundredths: Range<usize>) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = |hundredth| bytes.len() * hundredth / 100;
+    let damaged = at(hundredths.start)..at(hundredths.end);
+    bytes[damaged].fill(0x5a);
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn damage_found_later_is_repaired_by_the_next_open() {
     let folder = TempDir::new().unwrap();
@@ -88,11 +98,7 @@ fn damage_found_later_is_repaired_by_the_next_open() {
     fill(&opened.store, 5000);
     drop(opened);
 
-    // The first pages stay, so that the file opens.
-    let mut bytes = fs::read(&path).unwrap();
-    let length = bytes.len();
-    bytes[length / 4..].fill(0x5a);
-    fs::write(&path, bytes).unwrap();
+    damage(&path, 25..100);
     let opened = open(&path);
     if !opened.rebuilt {
         let found = (0..50).find_map(|_| opened.store.list("ns", &Filter::all(), 5000, &[]).err());
@@ -104,6 +110,25 @@ fn damage_found_later_is_repaired_by_the_next_open() {
         drop(opened);
         assert!(!open(&path).rebuilt);
     }
+}
+
+/// What a file of the version before lacks is made from all its runs, so damage is met at once.
+#[test]
+fn a_damaged_file_of_the_version_before_is_replaced() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("visibility.db");
+    let opened = open(&path);
+    fill(&opened.store, 5000);
+    drop(opened);
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("DROP TABLE workflow_ids; PRAGMA user_version = 2")
+        .unwrap();
+    damage(&path, 40..60);
+    let opened = open(&path);
+    assert!(opened.rebuilt);
+    fill(&opened.store, 3);
+    assert_eq!(count(&opened.store), 3);
 }
 
 /// A list that was begun is not disturbed by what is written, and does not wait for it.
