@@ -4,17 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::Uri;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use steadfast_protocol::operatorservice::operator_service_client::OperatorServiceClient;
 use steadfast_protocol::workflowservice::workflow_service_client::WorkflowServiceClient;
 use steadfast_protocol::workflowservice::{
     DescribeNamespaceRequest, GetSystemInfoRequest, RegisterNamespaceRequest,
 };
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::body::Body;
 
 use crate::error::BenchError;
 
-pub(crate) type Client = WorkflowServiceClient<Channel>;
+/// One connection, made when it is wanted, and again when it was lost. A channel of tonic would do too, but what a call
+/// costs in it, with its queue and its layers, takes from the processor that the server under test should have.
+type Connection = HttpClient<HttpConnector, Body>;
+
+pub(crate) type Client = WorkflowServiceClient<Connection>;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The deadline of calls that are answered at once.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,7 +40,7 @@ const CALLS_PER_CONNECTION: usize = 90;
 pub(crate) struct Server {
     address: String,
     clients: Arc<[Client]>,
-    operator: OperatorServiceClient<Channel>,
+    operator: OperatorServiceClient<Connection>,
     next: Arc<AtomicUsize>,
     /// Its process, if it is on this machine and known.
     pub(crate) pid: Option<u32>,
@@ -39,18 +49,18 @@ pub(crate) struct Server {
 impl Server {
     /// Does not connect yet. `calls` is how many calls will be in flight.
     pub(crate) fn new(address: &str, calls: usize) -> Result<Server, BenchError> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| BenchError::Setup(format!("--address {address}: {error}")))?
-            .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(3));
+        let origin: Uri = format!("http://{address}")
+            .parse()
+            .map_err(|error| BenchError::Setup(format!("--address {address}: {error}")))?;
         let connections = calls.div_ceil(CALLS_PER_CONNECTION).max(1);
         let clients = (0..connections).map(|_| {
-            WorkflowServiceClient::new(endpoint.connect_lazy()).max_decoding_message_size(64 << 20)
+            WorkflowServiceClient::with_origin(connection(), origin.clone())
+                .max_decoding_message_size(64 << 20)
         });
         Ok(Server {
             address: address.to_string(),
             clients: clients.collect(),
-            operator: OperatorServiceClient::new(endpoint.connect_lazy()),
+            operator: OperatorServiceClient::with_origin(connection(), origin.clone()),
             next: Arc::default(),
             pid: None,
         })
@@ -72,7 +82,7 @@ impl Server {
         self.clients[n % self.clients.len()].clone()
     }
 
-    pub(crate) fn operator(&self) -> OperatorServiceClient<Channel> {
+    pub(crate) fn operator(&self) -> OperatorServiceClient<Connection> {
         self.operator.clone()
     }
 
@@ -125,7 +135,17 @@ impl Server {
     }
 }
 
-/// A request with a deadline.
+fn connection() -> Connection {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    HttpClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .http2_only(true)
+        .build(connector)
+}
+
+/// A request with a deadline, which the server keeps.
 pub(crate) fn request<M>(message: M, timeout: Duration) -> tonic::Request<M> {
     let mut request = tonic::Request::new(message);
     request.set_timeout(timeout);

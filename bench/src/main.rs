@@ -41,6 +41,9 @@ use crate::report::Report;
 use crate::script::Script;
 use crate::ui::Ui;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How this project's own binary is started.
 const ARGUMENTS: &str = "server start --data-dir {dir} --ip 127.0.0.1 --port {port} --ui-port {ui-port} --log-level warn";
 
