@@ -18,6 +18,7 @@ use tonic::body::Body;
 use tower::ServiceExt;
 
 use crate::gate::Gate;
+use crate::gathering::Gathering;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,8 +86,10 @@ async fn attend(
     let load = gate.load().clone();
     let service = gate
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
-    let connection =
-        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection(
+        TokioIo::new(Gathering::new(stream)),
+        TowerToHyperService::new(service),
+    );
     let stop = async {
         tokio::select! {
             () = tokio::time::sleep(CONNECTION_AGE_MAX) => {}

@@ -12,6 +12,7 @@ mod deadline;
 mod figures;
 mod frontend;
 mod gate;
+mod gathering;
 mod history;
 mod load;
 mod metrics;
