@@ -17,7 +17,12 @@ pub(crate) fn namespace(namespace_id: &str) -> Vec<u8> {
 
 /// Namespace and workflow id: key of the row that names the current run, and prefix of all its runs.
 pub(crate) fn workflow(namespace_id: &str, workflow_id: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(16 + 2 + workflow_id.len() + 16 + 10);
+    workflow_and(namespace_id, workflow_id, 0)
+}
+
+/// The same, with room for so many bytes more.
+fn workflow_and(namespace_id: &str, workflow_id: &str, more: usize) -> Vec<u8> {
+    let mut key = Vec::with_capacity(16 + 2 + workflow_id.len() + more);
     push_uuid(&mut key, namespace_id);
     push_text(&mut key, workflow_id);
     key
@@ -25,7 +30,7 @@ pub(crate) fn workflow(namespace_id: &str, workflow_id: &str) -> Vec<u8> {
 
 /// Prefix of all rows of one run.
 pub(crate) fn run(run: &RunKey) -> Vec<u8> {
-    let mut key = workflow(&run.namespace_id, &run.workflow_id);
+    let mut key = workflow_and(&run.namespace_id, &run.workflow_id, 16);
     push_uuid(&mut key, &run.run_id);
     key
 }
@@ -51,7 +56,9 @@ pub(crate) fn head(prefix: &[u8]) -> Vec<u8> {
 
 /// A row of a run.
 pub(crate) fn row(prefix: &[u8], row: &Row) -> Vec<u8> {
-    let mut key = prefix.to_vec();
+    // A kind and a number, as nearly all of them are: no bytes to spare, so that the key needs not be moved.
+    let mut key = Vec::with_capacity(prefix.len() + 1 + 8);
+    key.extend_from_slice(prefix);
     row.write_key(&mut key);
     key
 }

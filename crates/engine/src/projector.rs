@@ -122,9 +122,10 @@ impl Projector {
             .iter()
             .map(|(key, change)| (key.clone(), version_of(change)))
             .collect();
-        let changes = taken.iter().map(|(_, change)| change.clone()).collect();
+        let changes = taken.into_iter().map(|(_, change)| change).collect();
         if let Err(error) = self.store.apply(changes, None) {
-            self.push(taken);
+            // The rows in the store remember them.
+            self.overflowed.store(true, Ordering::Release);
             return Err(error.to_string());
         }
         self.applied

@@ -58,6 +58,11 @@ impl TaskToken {
         open(bytes)
     }
 
+    /// The namespace that a token is about; `None` if we did not make it.
+    pub fn namespace_of(bytes: &[u8]) -> Option<String> {
+        open(bytes).map(|TaskTokenNamespace { namespace_id }| namespace_id)
+    }
+
     /// The bytes for a client.
     pub fn seal(&self) -> Bytes {
         seal(self)
@@ -72,6 +77,17 @@ impl TaskToken {
             attempt: self.attempt,
         }
     }
+}
+
+/// What tells where a task token belongs; the rest of it is skipped.
+#[derive(Clone, PartialEq, prost::Message)]
+struct TaskTokenNamespace {
+    #[prost(string, tag = "2")]
+    namespace_id: String,
+}
+
+impl Sealed for TaskTokenNamespace {
+    const KIND: &'static [u8] = TaskToken::KIND;
 }
 
 /// Where a reader of a history goes on.
@@ -114,10 +130,11 @@ impl Sealed for HistoryToken {
 
 /// Eight bytes before the message tell our tokens from garbage and from each other.
 fn seal<M: Sealed>(message: &M) -> Bytes {
-    let body = message.encode_to_vec();
-    let mut bytes = Vec::with_capacity(8 + body.len());
-    bytes.extend_from_slice(&checksum::<M>(&body).to_be_bytes());
-    bytes.extend_from_slice(&body);
+    let mut bytes = Vec::with_capacity(8 + message.encoded_len());
+    bytes.extend_from_slice(&[0; 8]);
+    message.encode_raw(&mut bytes);
+    let sum = checksum::<M>(&bytes[8..]);
+    bytes[..8].copy_from_slice(&sum.to_be_bytes());
     bytes.into()
 }
 

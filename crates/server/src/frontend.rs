@@ -96,7 +96,7 @@ impl Frontend {
         if token.is_empty() {
             return Err(Refusal::invalid("Task token not set on request."));
         }
-        let id = namespace_of_token(token)
+        let id = TaskToken::namespace_of(token)
             .ok_or_else(|| Refusal::invalid("Error deserializing task token."))?;
         match named {
             Some(named) if named.id == id => Ok(named),
@@ -157,9 +157,4 @@ fn check_state(namespace: &Namespace, allowed: &[NamespaceState]) -> Result<(), 
             wanted.join(" or ")
         ),
     })
-}
-
-/// The namespace a task token is about; `None` if it is no token of ours.
-fn namespace_of_token(token: &[u8]) -> Option<String> {
-    TaskToken::decode_checked(token).map(|token| token.namespace_id)
 }

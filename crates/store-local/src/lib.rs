@@ -32,9 +32,10 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{AbstractTree, Database, OwnedWriteBatch, PersistMode, Readable, UserValue};
+use fjall::{AbstractTree, Database, OwnedWriteBatch, PersistMode, Readable};
 use steadfast_store::{
-    Batch, CommitOutcome, Fence, KeyRange, Order, ShardId, Store, StoreError, Table, Write,
+    Batch, CommitOutcome, Fence, KEY_BYTES_MAX, KeyRange, Order, ShardId, Store, StoreError, Table,
+    Write,
 };
 
 use crate::tables::Keyspace;
@@ -282,11 +283,12 @@ impl Store for LocalStore {
         };
         let write_count = batches.iter().map(|batch| batch.writes.len()).sum();
         let mut group = OwnedWriteBatch::with_capacity(self.database.clone(), write_count);
+        let mut key = Vec::with_capacity(PREFIX_BYTES + KEY_BYTES_MAX);
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in &batches {
             let is_owner = fences.get(&batch.shard) == Some(&batch.fence);
             if is_owner && is_within_limits(batch) {
-                self.add(&mut group, batch);
+                self.add(&mut group, batch, &mut key);
                 outcomes.push(CommitOutcome::Ok);
             } else {
                 outcomes.push(CommitOutcome::Rejected);
@@ -348,18 +350,15 @@ impl Store for LocalStore {
 }
 
 impl LocalStore {
-    fn add(&self, group: &mut OwnedWriteBatch, batch: &Batch) {
+    /// Adds the changes of a batch. `key` is where keys are put together.
+    fn add(&self, group: &mut OwnedWriteBatch, batch: &Batch, key: &mut Vec<u8>) {
         for write in &batch.writes {
             let table = write.table();
-            let (keyspace, key) = (
-                self.keyspace(table),
-                stored_key(table, batch.shard, write.key()),
-            );
+            let keyspace = self.keyspace(table);
+            write_key(key, table as u8, batch.shard, write.key());
             match write {
-                Write::Put { value, .. } => {
-                    group.insert(keyspace, key, UserValue::from(&value[..]))
-                }
-                Write::Delete { .. } => group.remove(keyspace, key),
+                Write::Put { value, .. } => group.insert(keyspace, &key[..], &value[..]),
+                Write::Delete { .. } => group.remove(keyspace, &key[..]),
             }
         }
     }
@@ -407,7 +406,16 @@ fn stored_key(table: Table, shard: ShardId, key: &[u8]) -> Vec<u8> {
 }
 
 fn key_of(table: u8, shard: ShardId, key: &[u8]) -> Vec<u8> {
-    [&[table], &shard.0.to_be_bytes()[..], key].concat()
+    let mut stored = Vec::with_capacity(PREFIX_BYTES + key.len());
+    write_key(&mut stored, table, shard, key);
+    stored
+}
+
+fn write_key(stored: &mut Vec<u8>, table: u8, shard: ShardId, key: &[u8]) {
+    stored.clear();
+    stored.push(table);
+    stored.extend_from_slice(&shard.0.to_be_bytes());
+    stored.extend_from_slice(key);
 }
 
 /// A range of keys as fjall has them.

@@ -141,7 +141,10 @@ impl Shard {
             let version = cached.run.head.transition_count as u64;
             cached.visible_version = version;
             let key = cached.run.key.clone();
-            self.projecting.insert(key.clone(), version);
+            // What is found otherwise may have no row in the queue.
+            if table == Table::VisibilityQueue {
+                self.projecting.insert(key.clone(), version);
+            }
             changes.extend(crate::visible::record(node, &cached.run).map(|change| (key, change)));
         }
         Ok((last.flatten(), changes))

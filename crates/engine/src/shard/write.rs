@@ -187,13 +187,12 @@ impl Shard {
         if is_new || outcome.visible {
             let version = cached.run.head.transition_count as u64;
             if let Some(change) = crate::visible::record(node, &cached.run) {
-                batch.put(
-                    Table::VisibilityQueue,
-                    prefix.clone(),
-                    version.to_be_bytes().to_vec(),
-                );
                 cached.visible_version = version;
-                self.projecting.insert(key.clone(), version);
+                // The row says that the run has to be projected, whatever it is like then: one is enough for all its
+                // changes, and goes with the last of them.
+                if self.projecting.insert(key.clone(), version).is_none() {
+                    batch.put(Table::VisibilityQueue, prefix.clone(), Bytes::new());
+                }
                 departures.changes.push((key.clone(), change));
             }
         }
