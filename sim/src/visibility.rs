@@ -36,7 +36,7 @@ impl SimVisibility {
 }
 
 impl VisibilityStore for SimVisibility {
-    fn apply(&self, mut changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+    fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError> {
         let fails =
             self.faulty.load(Ordering::Relaxed) && self.dice.chance(self.options.fail_visibility);
         if fails {
@@ -47,7 +47,9 @@ impl VisibilityStore for SimVisibility {
             return Err(StoreError::Failed("simulated".to_owned()));
         }
         if self.options.planted == Some(Planted::LostRecord) {
-            changes.retain(|_| !self.dice.chance(30));
+            let mut kept = changes.to_vec();
+            kept.retain(|_| !self.dice.chance(30));
+            return self.inner.apply(&kept, marker);
         }
         self.inner.apply(changes, marker)
     }

@@ -118,16 +118,13 @@ impl Projector {
             }
             return Ok(false);
         }
-        let done: Vec<_> = taken
-            .iter()
-            .map(|(key, change)| (key.clone(), version_of(change)))
-            .collect();
-        let changes = taken.into_iter().map(|(_, change)| change).collect();
-        if let Err(error) = self.store.apply(changes, None) {
-            // The rows in the store remember them.
-            self.overflowed.store(true, Ordering::Release);
+        let (keys, changes): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
+        if let Err(error) = self.store.apply(&changes, None) {
+            self.push(keys.into_iter().zip(changes).collect());
             return Err(error.to_string());
         }
+        let versions = changes.iter().map(version_of);
+        let done: Vec<_> = keys.into_iter().zip(versions).collect();
         self.applied
             .send_modify(|applied| *applied += done.len() as u64);
         node.projected(&done);
@@ -191,8 +188,8 @@ impl Projector {
             total += changes.len();
             for part in changes.chunks(REBUILD_READ) {
                 let records = part.len() as u64;
-                let part = part.iter().map(|(_, change)| change.clone()).collect();
-                match self.store.apply(part, None) {
+                let part: Vec<_> = part.iter().map(|(_, change)| change.clone()).collect();
+                match self.store.apply(&part, None) {
                     Ok(()) => self.applied.send_modify(|applied| *applied += records),
                     Err(error) => {
                         tracing::warn!(%error, "a part of the visibility store could not be filled");
@@ -204,7 +201,7 @@ impl Projector {
         if !(read && written) {
             return false;
         }
-        if let Err(error) = self.store.apply(Vec::new(), Some(COMPLETE)) {
+        if let Err(error) = self.store.apply(&[], Some(COMPLETE)) {
             tracing::warn!(%error, "the visibility store could not be marked as complete");
             return false;
         }

@@ -46,7 +46,7 @@ enum Said {
 }
 
 impl VisibilityStore for Watched {
-    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+    fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError> {
         self.inner.apply(changes, marker)
     }
 
@@ -110,7 +110,9 @@ async fn served() -> (Served, UnboundedReceiver<Said>) {
             ..Record::default()
         })
     };
-    store.apply((0..RUNS).map(run).collect(), None).unwrap();
+    store
+        .apply(&(0..RUNS).map(run).collect::<Vec<_>>(), None)
+        .unwrap();
     (served, heard)
 }
 

@@ -78,7 +78,7 @@ fn main() {
 fn timed(store: &SqliteVisibility, changes: impl Iterator<Item = Change>) -> f64 {
     let changes: Vec<_> = changes.collect();
     let before = cpu_us();
-    store.apply(changes, None).unwrap();
+    store.apply(&changes, None).unwrap();
     cpu_us() - before
 }
 

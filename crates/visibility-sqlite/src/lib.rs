@@ -272,9 +272,9 @@ fn failed(error: rusqlite::Error) -> StoreError {
 }
 
 impl VisibilityStore for SqliteVisibility {
-    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+    fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError> {
         let mut writer = lock(&self.writer);
-        let result = writer.apply(&self.catalog, &changes, marker);
+        let result = writer.apply(&self.catalog, changes, marker);
         if result.is_err() {
             // What was added to the catalog has been rolled back.
             let stored = Catalog::load(writer.connection());

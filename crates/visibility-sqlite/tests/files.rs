@@ -28,7 +28,7 @@ fn fill(store: &SqliteVisibility, runs: i64) {
         })
     };
     store
-        .apply((0..runs).map(run).collect(), Some(b"filled"))
+        .apply(&(0..runs).map(run).collect::<Vec<_>>(), Some(b"filled"))
         .unwrap();
 }
 

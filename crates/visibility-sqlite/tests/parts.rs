@@ -147,8 +147,8 @@ fn are_found_whatever_came_and_went() {
                     }
                 }
             }
-            model.apply(changes.clone(), None).unwrap();
-            store.apply(changes, None).unwrap();
+            model.apply(&changes, None).unwrap();
+            store.apply(&changes, None).unwrap();
             if random.below(4) == 0 {
                 drop(store);
                 store = open(&path);
@@ -180,11 +180,11 @@ fn are_found_after_a_failure() {
         )
         .unwrap();
     let changes: Vec<_> = runs.into_iter().map(Change::Upsert).collect();
-    store.apply(changes.clone(), None).unwrap_err();
+    store.apply(&changes, None).unwrap_err();
     compare(random, &model, &store);
     other.execute_batch("DROP TRIGGER full").unwrap();
-    store.apply(changes.clone(), None).unwrap();
-    model.apply(changes, None).unwrap();
+    store.apply(&changes, None).unwrap();
+    model.apply(&changes, None).unwrap();
     assert_eq!(blocks(&path).0, 2);
     compare(random, &model, &store);
 }
@@ -198,8 +198,8 @@ fn are_found_in_an_older_file() {
     let random = &mut Random(11);
     let changes = (1..2000).map(|number| Change::Upsert(run(random, number)));
     let changes: Vec<_> = changes.collect();
-    store.apply(changes.clone(), None).unwrap();
-    model.apply(changes, None).unwrap();
+    store.apply(&changes, None).unwrap();
+    model.apply(&changes, None).unwrap();
     let before = blocks(&path);
     drop(store);
     Connection::open(&path)
@@ -220,21 +220,21 @@ fn of_deleted_runs_go() {
     let store = open(&path);
     let random = &mut Random(13);
     let runs: Vec<_> = (1..=4095).map(|number| run(random, number)).collect();
-    let changes = runs.iter().cloned().map(Change::Upsert).collect();
-    store.apply(changes, None).unwrap();
+    let changes: Vec<_> = runs.iter().cloned().map(Change::Upsert).collect();
+    store.apply(&changes, None).unwrap();
     let (count, bytes) = blocks(&path);
     assert_eq!(count, 7);
 
     // One of 500 stays: no block is empty.
     let (stay, go): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.start_time % 500_000 == 0);
     store
-        .apply(go.into_iter().map(deleted).collect(), None)
+        .apply(&go.into_iter().map(deleted).collect::<Vec<_>>(), None)
         .unwrap();
     let (left, left_bytes) = blocks(&path);
     assert_eq!(left, 7);
     assert!(left_bytes < bytes / 2, "{left_bytes} of {bytes}");
     store
-        .apply(stay.into_iter().map(deleted).collect(), None)
+        .apply(&stay.into_iter().map(deleted).collect::<Vec<_>>(), None)
         .unwrap();
     assert_eq!(blocks(&path), (0, 0));
 }
@@ -251,7 +251,9 @@ fn are_found_among_very_many_values() {
             ..Record::default()
         })
     };
-    store.apply((0..20_500).map(run).collect(), None).unwrap();
+    store
+        .apply(&(0..20_500).map(run).collect::<Vec<_>>(), None)
+        .unwrap();
     for (part, runs) in [
         ("0000", 12),
         ("2049", 12),

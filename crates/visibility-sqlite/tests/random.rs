@@ -265,8 +265,8 @@ fn answers_as_the_model_does() {
         let store = SqliteVisibility::open_in_memory().unwrap();
         for _ in 0..12 {
             let changes: Vec<_> = (0..40).map(|_| change(random)).collect();
-            model.apply(changes.clone(), None).unwrap();
-            store.apply(changes, None).unwrap();
+            model.apply(&changes, None).unwrap();
+            store.apply(&changes, None).unwrap();
             for _ in 0..50 {
                 let filter = filter(random, 0);
                 let namespace = random.pick(&NAMESPACES);

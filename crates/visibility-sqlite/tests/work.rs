@@ -50,7 +50,7 @@ fn run(number: i64) -> Record {
 fn filled() -> SqliteVisibility {
     let store = SqliteVisibility::open_in_memory().unwrap();
     let runs = (0..RUNS).map(run).map(Change::Upsert);
-    store.apply(runs.collect(), None).unwrap();
+    store.apply(&runs.collect::<Vec<_>>(), None).unwrap();
     store
 }
 

@@ -123,11 +123,12 @@ fn page<P>(mut found: Vec<(P, &Record)>, page_size: usize, token: impl Fn(&P) ->
 }
 
 impl VisibilityStore for MemoryVisibility {
-    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError> {
+    fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError> {
         let mut state = self.state();
         for change in changes {
             match change {
-                Change::Upsert(mut record) => {
+                Change::Upsert(record) => {
+                    let mut record = record.clone();
                     cut_times(&mut record);
                     let key = (record.namespace_id.clone(), record.run_id.clone());
                     let newer = state
@@ -142,7 +143,9 @@ impl VisibilityStore for MemoryVisibility {
                     namespace_id,
                     run_id,
                 } => {
-                    state.records.remove(&(namespace_id, run_id));
+                    state
+                        .records
+                        .remove(&(namespace_id.clone(), run_id.clone()));
                 }
             }
         }

@@ -11,7 +11,7 @@ pub trait VisibilityStore: Send + Sync {
     /// Applies all changes, in this order, in one transaction. An upsert whose version is smaller than the stored one
     /// is ignored. The marker, if given, is stored with them, so that it tells after a restart how far the projection
     /// has come.
-    fn apply(&self, changes: Vec<Change>, marker: Option<&[u8]>) -> Result<(), StoreError>;
+    fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError>;
 
     /// The marker of the last applied changes that had one; none in a new or rebuilt store, which must then be filled
     /// from the primary store.

@@ -155,6 +155,12 @@ pub(crate) fn records() -> Vec<Record> {
 /// Puts them into an empty store.
 pub(crate) fn fill(store: &dyn VisibilityStore) {
     store
-        .apply(records().into_iter().map(Change::Upsert).collect(), None)
+        .apply(
+            &records()
+                .into_iter()
+                .map(Change::Upsert)
+                .collect::<Vec<_>>(),
+            None,
+        )
         .unwrap();
 }

@@ -153,7 +153,7 @@ fn check_pages(store: &dyn VisibilityStore) {
         ..run("x", 50, 1, None, vec![])
     });
     store
-        .apply(equal.map(Change::Upsert).collect(), None)
+        .apply(&equal.map(Change::Upsert).collect::<Vec<_>>(), None)
         .unwrap();
     let filter = parse_list("WorkflowId = 'x'", &custom_attributes(), Scope::Workflows).unwrap();
     for filter in [&filter, &all] {
@@ -379,7 +379,10 @@ fn check_versions_and_deletes(store: &dyn VisibilityStore) {
         late,
     ];
     store
-        .apply(changes.into_iter().map(Change::Upsert).collect(), None)
+        .apply(
+            &changes.into_iter().map(Change::Upsert).collect::<Vec<_>>(),
+            None,
+        )
         .unwrap();
     assert_eq!(find("KwA = 'new'"), "w3");
     assert_eq!(find("KwA = 'late' OR KwA = 'al%p_ha'"), "");
@@ -393,7 +396,7 @@ fn check_versions_and_deletes(store: &dyn VisibilityStore) {
     // The same version may come again, with other content.
     store
         .apply(
-            vec![Change::Upsert(closed(vec![("KlA", list(&["y", "z"]))]))],
+            &[Change::Upsert(closed(vec![("KlA", list(&["y", "z"]))]))],
             None,
         )
         .unwrap();
@@ -410,11 +413,11 @@ fn check_versions_and_deletes(store: &dyn VisibilityStore) {
     };
     store
         .apply(
-            vec![delete("run-w3"), delete("run-w1"), delete("run-nothing")],
+            &[delete("run-w3"), delete("run-w1"), delete("run-nothing")],
             None,
         )
         .unwrap();
-    store.apply(vec![delete("run-w3")], None).unwrap();
+    store.apply(&[delete("run-w3")], None).unwrap();
     assert_eq!(find("KlA = 'z' OR KlA = 'a' OR KwA = 'alpha'"), "");
     assert_eq!(find(""), "s w2 w4 w5 w6 w7 w8");
     assert_eq!(
@@ -425,7 +428,7 @@ fn check_versions_and_deletes(store: &dyn VisibilityStore) {
     // A run that comes and goes within one set of changes.
     let short = run("short", 60, 1, None, vec![("KwA", keyword("short"))]);
     store
-        .apply(vec![Change::Upsert(short), delete("run-short")], None)
+        .apply(&[Change::Upsert(short), delete("run-short")], None)
         .unwrap();
     assert_eq!(find("KwA = 'short' OR WorkflowId = 'short'"), "");
     assert_eq!(
@@ -453,7 +456,14 @@ fn check_round_trip(store: &dyn VisibilityStore) {
     let mut stored = dataset::records();
     stored.push(child.clone());
     store
-        .apply(stored.iter().cloned().map(Change::Upsert).collect(), None)
+        .apply(
+            &stored
+                .iter()
+                .cloned()
+                .map(Change::Upsert)
+                .collect::<Vec<_>>(),
+            None,
+        )
         .unwrap();
     for record in &stored {
         let query = format!(
@@ -486,7 +496,7 @@ fn check_namespaces(store: &dyn VisibilityStore) {
         namespace_id: "other".to_owned(),
         ..run("w1", 1, 2, Some(1), vec![("KwA", keyword("beta"))])
     };
-    store.apply(vec![Change::Upsert(other)], None).unwrap();
+    store.apply(&[Change::Upsert(other)], None).unwrap();
     for (namespace, query, expected) in [
         ("other", "", 1),
         ("other", "KwA = 'beta'", 1),
@@ -552,7 +562,7 @@ fn check_odd_strings(store: &dyn VisibilityStore) {
         run(&format!("odd-{number}"), number as i64, 1, None, attributes)
     });
     store
-        .apply(records.map(Change::Upsert).collect(), None)
+        .apply(&records.map(Change::Upsert).collect::<Vec<_>>(), None)
         .unwrap();
     for (number, text) in odd.iter().enumerate() {
         let quoted = text
@@ -606,8 +616,8 @@ fn check_marker(store: &dyn VisibilityStore) {
     assert_eq!(store.marker().unwrap(), None);
     fill(store);
     assert_eq!(store.marker().unwrap(), None);
-    store.apply(vec![], Some(b"one")).unwrap();
-    store.apply(vec![], None).unwrap();
+    store.apply(&[], Some(b"one")).unwrap();
+    store.apply(&[], None).unwrap();
     assert_eq!(store.marker().unwrap().as_deref(), Some(&b"one"[..]));
 }
 
@@ -615,7 +625,7 @@ fn check_marker(store: &dyn VisibilityStore) {
 fn check_callers(store: &dyn VisibilityStore) {
     let runs = (0..3000).map(|number| run(&format!("r{number}"), number, 1, None, vec![]));
     store
-        .apply(runs.map(Change::Upsert).collect(), None)
+        .apply(&runs.map(Change::Upsert).collect::<Vec<_>>(), None)
         .unwrap();
     // No run has it and no index knows, so that all are looked at.
     let nobodys = parse_list(
