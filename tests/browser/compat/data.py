@@ -4,7 +4,7 @@
     data.py HOST:PORT [--namespace compat]
 
 Prints `ready` when all is there, and works on until it is interrupted: pages of the UI ask for pollers and queries.
-The namespace is created; it must not have been used before. Everything is made in a fixed order by one client, so that
+The namespace is created, and one with more runs than a list shows at once; they must not have been used before. Everything is made in a fixed order by one client, so that
 two servers that behave alike show the same.
 """
 
@@ -43,6 +43,8 @@ QUEUE = "compat"
 # Nobody polls this one.
 LONELY_QUEUE = "compat-lonely"
 EVER = timedelta(hours=10)
+# More than a page of the list has.
+MANY = 110
 SHORT = timedelta(seconds=20)
 
 KEYWORD = SearchAttributeKey.for_keyword("CompatKeyword")
@@ -437,6 +439,18 @@ async def make_workflows(client: Client) -> None:
     await until("the list shows all that is open", listed)
 
 
+async def make_many(client: Client) -> None:
+    """Closed one after the other, so that their order is known."""
+    for number in range(MANY):
+        handle = await client.start_workflow("Patient", id=f"many-{number}", task_queue=LONELY_QUEUE)
+        await handle.terminate()
+
+    async def listed() -> bool:
+        return (await client.count_workflows("ExecutionStatus = 'Terminated'")).count == MANY
+
+    await until("the list shows all of many", listed)
+
+
 def worker(client: Client) -> Worker:
     return Worker(
         client,
@@ -479,6 +493,9 @@ async def main() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with worker(client):
         await make_workflows(client)
+        many = await Client.connect(chosen.address, namespace=f"{chosen.namespace}-many", identity="compat-client")
+        await make_namespace(many)
+        await make_many(many)
         print("ready", flush=True)
         await stop.wait()
 

@@ -209,6 +209,23 @@ fn looking(home: &str) -> Vec<Visit> {
                 Step::Click("[data-testid=create-view-button], [data-testid=save-view-button]"),
                 Step::Fill("dialog[open] input", "Children"),
                 Step::Click("dialog[open] [data-testid=confirm-modal-button]"),
+                Step::ClickText("All Workflows"),
+                Step::ClickText("Children"),
+            ],
+        ),
+        visit(
+            "list: next page and back",
+            vec![
+                Step::Go(format!("{home}-many/workflows")),
+                Step::Click("[aria-label=Next]"),
+                Step::Click("[aria-label=Previous]"),
+            ],
+        ),
+        visit(
+            "reset: dialog",
+            vec![
+                Step::Go("{run:order}/history".to_owned()),
+                Step::ClickText("Reset"),
             ],
         ),
         visit(
