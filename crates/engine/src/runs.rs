@@ -25,8 +25,6 @@ pub(crate) struct CachedRun {
     pub last_commit: u64,
     /// Entry of this run among the shard's timers in memory.
     pub armed: Option<Time>,
-    /// Version of the last visibility record.
-    pub visible_version: u64,
     bytes: usize,
     used: u64,
 }
@@ -38,7 +36,6 @@ impl CachedRun {
             blocks: VecDeque::new(),
             last_commit: 0,
             armed: None,
-            visible_version: 0,
             bytes: 0,
             used: 0,
         }

@@ -139,7 +139,6 @@ impl Shard {
             }
             let cached = self.runs.get_mut(&key).expect("loaded above");
             let version = cached.run.head.transition_count as u64;
-            cached.visible_version = version;
             let key = cached.run.key.clone();
             // What is found otherwise may have no row in the queue.
             if table == Table::VisibilityQueue {

@@ -187,7 +187,6 @@ impl Shard {
         if is_new || outcome.visible {
             let version = cached.run.head.transition_count as u64;
             if let Some(change) = crate::visible::record(node, &cached.run) {
-                cached.visible_version = version;
                 // The row says that the run has to be projected, whatever it is like then: one is enough for all its
                 // changes, and goes with the last of them.
                 if self.projecting.insert(key.clone(), version).is_none() {
