@@ -1,7 +1,9 @@
 //! Connections to the server under test.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
@@ -13,14 +15,20 @@ use steadfast_protocol::workflowservice::workflow_service_client::WorkflowServic
 use steadfast_protocol::workflowservice::{
     DescribeNamespaceRequest, GetSystemInfoRequest, RegisterNamespaceRequest,
 };
-use tonic::Code;
 use tonic::body::Body;
+use tonic::codegen::{Service, StdError};
+use tonic::{Code, Status};
 
 use crate::error::BenchError;
 
 /// One connection, made when it is wanted, and again when it was lost. A channel of tonic would do too, but what a call
 /// costs in it, with its queue and its layers, takes from the processor that the server under test should have.
-type Connection = HttpClient<HttpConnector, Body>;
+#[derive(Clone)]
+pub(crate) struct Connection(HttpClient<HttpConnector, Body>);
+
+/// How long the answer to a call is waited for: a server that hangs says nothing by itself.
+#[derive(Clone, Copy)]
+struct Patience(Duration);
 
 pub(crate) type Client = WorkflowServiceClient<Connection>;
 
@@ -54,13 +62,13 @@ impl Server {
             .map_err(|error| BenchError::Setup(format!("--address {address}: {error}")))?;
         let connections = calls.div_ceil(CALLS_PER_CONNECTION).max(1);
         let clients = (0..connections).map(|_| {
-            WorkflowServiceClient::with_origin(connection(), origin.clone())
+            WorkflowServiceClient::with_origin(Connection::new(), origin.clone())
                 .max_decoding_message_size(64 << 20)
         });
         Ok(Server {
             address: address.to_string(),
             clients: clients.collect(),
-            operator: OperatorServiceClient::with_origin(connection(), origin.clone()),
+            operator: OperatorServiceClient::with_origin(Connection::new(), origin),
             next: Arc::default(),
             pid: None,
         })
@@ -135,20 +143,48 @@ impl Server {
     }
 }
 
-fn connection() -> Connection {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    HttpClient::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .http2_only(true)
-        .build(connector)
+impl Connection {
+    fn new() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = HttpClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http2_only(true)
+            .build(connector);
+        Self(client)
+    }
 }
 
-/// A request with a deadline, which the server keeps.
+impl Service<http::Request<Body>> for Connection {
+    type Response = <HttpClient<HttpConnector, Body> as Service<http::Request<Body>>>::Response;
+    type Error = StdError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, StdError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let patience = request.extensions().get::<Patience>().copied();
+        let answer = self.0.request(request);
+        Box::pin(async move {
+            let Some(Patience(patience)) = patience else {
+                return Ok(answer.await?);
+            };
+            match tokio::time::timeout(patience, answer).await {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(Status::deadline_exceeded("no answer within the deadline").into()),
+            }
+        })
+    }
+}
+
+/// A request with a deadline, which the server is told, and after which its answer is not waited for any more.
 pub(crate) fn request<M>(message: M, timeout: Duration) -> tonic::Request<M> {
     let mut request = tonic::Request::new(message);
     request.set_timeout(timeout);
+    request.extensions_mut().insert(Patience(timeout));
     request
 }
 
