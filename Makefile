@@ -8,6 +8,9 @@ SHELL := /bin/bash
 SEEDS ?= 300
 CYCLES ?= 20
 DATA_DIR ?= steadfast-data
+FILLED_DIR ?= target/budgets
+WORKFLOWS ?= 1000000
+EVENTS ?= 50000
 ARGS ?=
 
 STEP := python3 tests/house/step.py
@@ -119,6 +122,13 @@ browser: build ## The UI in a real browser
 bench: build ## Speed and size, as a table; ARGS="--address HOST:PORT" measures another server
 	cargo build --quiet --release --locked -p steadfast-bench
 	target/release/steadfast-bench all $(ARGS)
+
+# Fills FILLED_DIR once, in some ten minutes; it stays for the next time. Machines are noisy: no part of `make test`.
+.PHONY: budgets
+budgets: build ## The UI over WORKFLOWS and EVENTS of a run, in a browser, against its budgets; ARGS="--official URL"
+	$(TESTS) setup --only browser
+	cargo build --quiet --release --locked -p steadfast-bench
+	$(BROWSER) budgets --data-dir $(FILLED_DIR) --workflows $(WORKFLOWS) --events $(EVENTS) $(ARGS)
 
 .PHONY: ui-compat
 ui-compat: ## Crawls a running official UI at ADDRESS=http://host:port; ARGS="--out FILE"

@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::browser::{
-    PermissionDescriptor, PermissionSetting, SetPermissionParams,
+    BrowserContextId, PermissionDescriptor, PermissionSetting, SetPermissionParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{
-    CreateBrowserContextParams, CreateTargetParams,
+    CreateBrowserContextParams, CreateTargetParams, DisposeBrowserContextParams,
 };
 use futures::StreamExt;
 use tempfile::TempDir;
@@ -84,6 +84,24 @@ impl Chromium {
             permission.browser_context_id = Some(tab.context.clone());
             self.browser.execute(permission).await?;
         }
+        Ok(())
+    }
+
+    /// Fails if anything went wrong in a tab, and closes it with all that it had to itself.
+    pub async fn close_tab(&self, tab: Tab) -> Result<()> {
+        let context = tab.context.clone();
+        tab.close().await?;
+        self.dispose(context).await
+    }
+
+    /// Closes a tab with all that it had to itself, whatever went wrong in it.
+    pub async fn abandon_tab(&self, tab: Tab) -> Result<()> {
+        self.dispose(tab.context).await
+    }
+
+    async fn dispose(&self, context: BrowserContextId) -> Result<()> {
+        let dispose = DisposeBrowserContextParams::new(context);
+        self.browser.execute(dispose).await?;
         Ok(())
     }
 

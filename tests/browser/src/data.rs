@@ -1,20 +1,13 @@
 //! What the pages show: made by `data/main.py`, a worker and client of a real SDK.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Mutex;
-use tokio::time::timeout;
 
-use crate::place;
+use crate::script::Script;
 
 const MADE_WITHIN: Duration = Duration::from_secs(90);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
@@ -59,49 +52,15 @@ impl Run {
 /// The worker, and what it has made. It works until this is dropped.
 pub struct Data {
     runs: HashMap<String, Run>,
-    talk: Mutex<(ChildStdin, Lines<BufReader<ChildStdout>>)>,
-    _process: Child,
-    _log: TempDir,
+    script: Script,
 }
 
 impl Data {
     /// Has the data made on a server with [`NAMESPACES`].
     pub async fn make(address: &str) -> Result<Self> {
-        let log = tempfile::tempdir()?;
-        let errors = log.path().join("worker.log");
-        let python = place::tools().join("python/bin/python");
-        let mut command = Command::new(&python);
-        command
-            .arg(place::here().join("data/main.py"))
-            .arg(address)
-            .kill_on_drop(true);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&errors)?);
-        let hint = || {
-            format!(
-                "{}: `tests/run.py setup --only browser` installs it",
-                python.display()
-            )
-        };
-        let mut process = command.spawn().with_context(hint)?;
-        let stdin = process.stdin.take().context("it is piped")?;
-        let mut lines = BufReader::new(process.stdout.take().context("it is piped")?).lines();
-        let made = timeout(MADE_WITHIN, lines.next_line()).await;
-        let said = || {
-            format!(
-                "no data; the worker says:\n{}",
-                std::fs::read_to_string(&errors).unwrap_or_default()
-            )
-        };
-        let line = made.with_context(said)??.with_context(said)?;
-        Ok(Self {
-            runs: serde_json::from_str(&line)?,
-            talk: Mutex::new((stdin, lines)),
-            _process: process,
-            _log: log,
-        })
+        let (script, runs) = Script::start("main.py", &[address], MADE_WITHIN).await?;
+        let runs = serde_json::from_value(runs)?;
+        Ok(Self { runs, script })
     }
 
     /// A run by the name that it has in `data/main.py`.
@@ -113,9 +72,8 @@ impl Data {
 
     /// Starts a workflow in the namespace `live`.
     pub async fn start(&self, kind: &str, id: &str, args: Value) -> Result<Run> {
-        let answer = self
-            .ask(json!({ "do": "start", "type": kind, "id": id, "args": args }))
-            .await?;
+        let start = json!({ "do": "start", "type": kind, "id": id, "args": args });
+        let answer = self.script.ask(&start, ANSWERED_WITHIN).await?;
         let run = answer["run"].as_str().context("the id of the run")?;
         Ok(Run {
             namespace: "live".to_owned(),
@@ -126,20 +84,9 @@ impl Data {
 
     /// Signals a workflow in the namespace `live`.
     pub async fn signal(&self, id: &str, name: &str, args: Value) -> Result<()> {
-        self.ask(json!({ "do": "signal", "id": id, "name": name, "args": args }))
-            .await?;
+        let signal = json!({ "do": "signal", "id": id, "name": name, "args": args });
+        self.script.ask(&signal, ANSWERED_WITHIN).await?;
         Ok(())
-    }
-
-    async fn ask(&self, request: Value) -> Result<Value> {
-        let mut talk = self.talk.lock().await;
-        talk.0.write_all(format!("{request}\n").as_bytes()).await?;
-        let line = timeout(ANSWERED_WITHIN, talk.1.next_line())
-            .await
-            .context("the worker is silent")??;
-        let answer: Value = serde_json::from_str(&line.context("the worker has ended")?)?;
-        ensure!(answer.get("wrong").is_none(), "{request}: {answer}");
-        Ok(answer)
     }
 }
 

@@ -4,12 +4,14 @@
 //!     browser test [NAME...]      all tests, or those whose names contain one of these
 //!     browser compat ADDRESS      crawls a running official UI
 //!     browser screenshots         the pictures in docs/screenshots
+//!     browser budgets             how quick and how light pages are over much data, see `budgets/mod.rs`
 //!
 //! `UPDATE=1 browser test` rewrites the goldens. Where `TEMPORAL_CLI` names the official command line, copied commands are
 //! executed by it too. The last line of `test` is `N passed, N failed`; the exit status is 0
 //! only if all passed.
 
 mod axe;
+mod budgets;
 mod chromium;
 mod codec_server;
 mod compat;
@@ -19,6 +21,7 @@ mod pages;
 mod place;
 mod routes;
 mod screenshots;
+mod script;
 mod server;
 mod suite;
 mod tab;
@@ -38,8 +41,9 @@ async fn main() -> ExitCode {
         "test" => suite::run(rest).await,
         "compat" => compat::run(rest).await,
         "screenshots" => screenshots::take().await,
+        "budgets" => budgets::run(rest).await,
         _ => {
-            eprintln!("browser test [NAME...] | compat ADDRESS | screenshots");
+            eprintln!("browser test [NAME...] | compat ADDRESS | screenshots | budgets");
             return ExitCode::from(2);
         }
     };

@@ -1,8 +1,8 @@
-//! A server under test, on ports of its own and a directory that goes with it.
+//! A server under test, on ports of its own.
 
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,13 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A server with a durable store. Killed when dropped.
 pub struct Server {
-    folder: TempDir,
+    folder: PathBuf,
     flags: Vec<String>,
     port: u16,
     ui_port: u16,
     process: Option<Child>,
+    /// The folder, if it is to go with the server.
+    _temporary: Option<TempDir>,
 }
 
 impl Server {
@@ -33,15 +35,30 @@ impl Server {
 
     /// The same, with its UI on this port, for who has to know it before.
     pub async fn start_at(ui_port: u16, flags: &[&str]) -> Result<Self> {
-        let mut server = Self {
-            folder: tempfile::tempdir()?,
+        let temporary = tempfile::tempdir()?;
+        let mut server = Self::new(temporary.path(), ui_port, flags)?;
+        server._temporary = Some(temporary);
+        server.restart().await?;
+        Ok(server)
+    }
+
+    /// Starts a server on a directory that stays, and may hold what an earlier one has left.
+    pub async fn start_in(folder: &Path, flags: &[&str]) -> Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let mut server = Self::new(folder, free_port()?, flags)?;
+        server.restart().await?;
+        Ok(server)
+    }
+
+    fn new(folder: &Path, ui_port: u16, flags: &[&str]) -> Result<Self> {
+        Ok(Self {
+            folder: folder.to_owned(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             port: free_port()?,
             ui_port,
             process: None,
-        };
-        server.restart().await?;
-        Ok(server)
+            _temporary: None,
+        })
     }
 
     /// Starts the server again after [`Self::kill`], on the same directory and the same ports.
@@ -58,9 +75,7 @@ impl Server {
             "warn",
         ]);
         command.args(["--port", &port, "--ui-port", &ui_port, "--data-dir"]);
-        command
-            .arg(self.folder.path().join("data"))
-            .args(&self.flags);
+        command.arg(self.folder.join("data")).args(&self.flags);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -143,7 +158,7 @@ impl Server {
     }
 
     fn log_path(&self) -> PathBuf {
-        self.folder.path().join("server.log")
+        self.folder.join("server.log")
     }
 }
 

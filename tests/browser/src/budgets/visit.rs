@@ -1,0 +1,144 @@
+//! A look at one page by somebody who has never been there, on a slow machine.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chromiumoxide::cdp::browser_protocol::emulation::{
+    SetCpuThrottlingRateParams, SetFocusEmulationEnabledParams,
+};
+use serde::Deserialize;
+
+use super::traffic::{Traffic, Weight};
+use crate::chromium::Chromium;
+use crate::tab::Tab;
+
+/// So many times slower does the page get on than the machine could.
+const THROTTLE: f64 = 4.0;
+/// A page is at rest when nothing has come for this long.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Notes what the browser measures of a page, from before its own scripts run. Shifts that follow an input do not count,
+/// as the metric has it.
+const OBSERVE: &str = "(() => {
+    const seen = (window.seen = { fcp: null, lcp: null, shift: 0, shifted: [], events: [] });
+    const observe = (type, take, more) => new PerformanceObserver((list) => list.getEntries().forEach(take))
+        .observe({ type, buffered: true, ...more });
+    observe('paint', (entry) => { if (entry.name === 'first-contentful-paint') seen.fcp = entry.startTime; });
+    observe('largest-contentful-paint', (entry) => { seen.lcp = entry.startTime; });
+    observe('layout-shift', (entry) => {
+        if (entry.hadRecentInput) return;
+        seen.shift += entry.value;
+        const names = entry.sources.map(({ node }) => node?.id || node?.parentElement?.id || node?.nodeName);
+        if (seen.shifted.length < 5) seen.shifted.push(names.join(' '));
+    });
+    observe('event', (entry) => {
+        if (entry.interactionId) seen.events.push([entry.startTime, entry.duration]);
+    }, { durationThreshold: 16 });
+})()";
+
+/// A tab in which everything takes longer, that has never been anywhere.
+pub struct Visitor {
+    pub tab: Tab,
+    pub traffic: Traffic,
+}
+
+/// What the browser has measured of a page so far.
+#[derive(Debug, Deserialize)]
+pub struct Vitals {
+    /// Milliseconds until something of the page was painted.
+    pub fcp: Option<f64>,
+    /// The same for the largest part of what is seen first.
+    pub lcp: Option<f64>,
+    /// How much moved that nobody touched.
+    pub shift: f64,
+    /// Which elements these were, the first few.
+    pub shifted: Vec<String>,
+    /// Elements of the page.
+    pub elements: u64,
+}
+
+/// A first look.
+pub struct Visit {
+    pub vitals: Vitals,
+    pub weight: Weight,
+}
+
+impl Visitor {
+    pub async fn new(chromium: &Chromium) -> Result<Self> {
+        let tab = chromium.tab().await?;
+        throttle(&tab, THROTTLE).await?;
+        // Keys go to it without a click before.
+        tab.page
+            .execute(SetFocusEmulationEnabledParams::new(true))
+            .await?;
+        tab.before_scripts(OBSERVE).await?;
+        let traffic = Traffic::watch(&tab.page).await?;
+        Ok(Self { tab, traffic })
+    }
+
+    /// Goes to a page and waits until it is at rest.
+    pub async fn go(&self, url: &str) -> Result<()> {
+        self.go_until(url, QUIET).await
+    }
+
+    /// The same where a page may be silent for longer before it goes on.
+    pub async fn go_until(&self, url: &str, quiet: Duration) -> Result<()> {
+        self.tab.go(url).await?;
+        self.traffic
+            .rest(quiet)
+            .await
+            .with_context(|| url.to_owned())
+    }
+
+    /// What was measured so far, the frame included that is being made.
+    pub async fn vitals(&self) -> Result<Vitals> {
+        self.tab
+            .value(
+                "new Promise((done) => requestAnimationFrame(() => setTimeout(() =>
+                    done({ ...seen, elements: document.querySelectorAll('*').length }))))",
+            )
+            .await
+    }
+}
+
+/// A first look at a page: nothing is in a cache, no connection is open.
+pub async fn first(chromium: &Chromium, url: &str, quiet: Option<Duration>) -> Result<Visit> {
+    let visitor = Visitor::new(chromium).await?;
+    visitor.go_until(url, quiet.unwrap_or(QUIET)).await?;
+    let visit = Visit {
+        vitals: visitor.vitals().await?,
+        weight: visitor.traffic.weight(),
+    };
+    match quiet {
+        None => chromium.close_tab(visitor.tab).await?,
+        // What a page of others complains of is their matter.
+        Some(_) => chromium.abandon_tab(visitor.tab).await?,
+    }
+    Ok(visit)
+}
+
+async fn throttle(tab: &Tab, rate: f64) -> Result<()> {
+    tab.page
+        .execute(SetCpuThrottlingRateParams::new(rate))
+        .await?;
+    Ok(())
+}
+
+/// Fails unless pages really get on more slowly: a figure without that would flatter. Says how many times.
+pub async fn check_throttle(chromium: &Chromium, url: &str) -> Result<f64> {
+    let visitor = Visitor::new(chromium).await?;
+    visitor.go(url).await?;
+    // The shortest of several, as the machine may do something else meanwhile.
+    let work = "Math.min(...Array.from({ length: 7 }, () => { const since = performance.now();
+        let sum = 0; for (let at = 0; at < 2e7; at += 1) sum += at % 7;
+        return sum && performance.now() - since; }))";
+    let slow: f64 = visitor.tab.value(work).await?;
+    throttle(&visitor.tab, 1.0).await?;
+    let fast: f64 = visitor.tab.value(work).await?;
+    ensure!(
+        slow > fast * THROTTLE / 2.0,
+        "the page is not slowed down: {slow} ms for what takes {fast} ms"
+    );
+    chromium.close_tab(visitor.tab).await?;
+    Ok(slow / fast)
+}
