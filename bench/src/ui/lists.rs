@@ -308,14 +308,15 @@ async fn list(
 pub(super) async fn deep(target: &Target) -> Result<Report, BenchError> {
     let mut cases = Vec::new();
     for query in DEEP {
-        // Half of the runs have the keyword, and more than half are open.
-        let rows = (PAGE * ROWS).min(target.workflows * 2 / 5) / STRIDE * STRIDE;
-        let mut token = Vec::new();
-        for _ in 0..rows / STRIDE {
-            (_, token) = list(target, query, STRIDE, token).await?;
-            if token.is_empty() {
+        let (mut token, mut rows) = (Vec::new(), 0);
+        while rows < (PAGE - 1) * ROWS {
+            let stride = STRIDE.min((PAGE - 1) * ROWS - rows);
+            let (_, next) = list(target, query, stride, token.clone()).await?;
+            // The last page of what is found is as far down as it goes.
+            if next.is_empty() {
                 break;
             }
+            (token, rows) = (next, rows + stride);
         }
         if token.is_empty() {
             continue;

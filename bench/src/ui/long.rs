@@ -1,19 +1,20 @@
 //! One run with a long history: activities that complete, some that fail, timers and markers, as many events as asked
 //! for. A worker of this process plays it; the run is left open.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use steadfast_protocol::command::{self, Command, command::Attributes};
 use steadfast_protocol::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
-use steadfast_protocol::enums::{
-    CommandType, EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-};
+use steadfast_protocol::enums::{CommandType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use steadfast_protocol::failure::{ApplicationFailureInfo, Failure, failure::FailureInfo};
+use steadfast_protocol::history::{History, history_event};
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflowservice::{
-    DescribeWorkflowExecutionRequest, PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
+    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
+    PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest,
     RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
     RespondWorkflowTaskCompletedRequest, StartWorkflowExecutionRequest,
 };
@@ -37,8 +38,8 @@ const EVENTS_EACH: i64 = 3;
 /// One activity in so many fails.
 const FAILING: i64 = 97;
 const POLLERS: usize = 16;
-/// Without an end for this long, something is wrong.
-const WAIT: Duration = Duration::from_secs(900);
+/// Without an end for this long, something is wrong; a million events are played in some seven minutes.
+const WAIT: Duration = Duration::from_secs(1800);
 /// Names of activities.
 const NAMES: [&str; 5] = ["charge", "reserve", "ship", "notify", "audit"];
 
@@ -97,6 +98,7 @@ pub(crate) async fn make(
         namespace: namespace.to_string(),
         events,
         outstanding: AtomicI64::new(0),
+        timers: Mutex::default(),
         scheduled: AtomicI64::new(0),
         done: AtomicBool::new(false),
     });
@@ -163,6 +165,8 @@ struct Play {
     events: i64,
     /// Activities and timers that were scheduled and did not end yet.
     outstanding: AtomicI64,
+    /// The timers among them.
+    timers: Mutex<BTreeSet<String>>,
     /// How many steps there were, for their ids.
     scheduled: AtomicI64,
     done: AtomicBool,
@@ -188,13 +192,25 @@ async fn workflow_tasks(
         if task.task_token.is_empty() {
             continue;
         }
-        // With a sticky queue the task holds the events since the last one, among them the timers that fired.
-        let events = task.history.unwrap_or_default().events;
-        let fired = events
-            .iter()
-            .filter(|event| event.event_type() == EventType::TimerFired);
-        let fired = i64::try_from(fired.count()).unwrap_or(0);
-        play.outstanding.fetch_sub(fired, Ordering::Relaxed);
+        // With a sticky queue the task holds the events since the last one, among them the timers that fired; or their
+        // beginning, and a token for the rest.
+        play.fired(&task.history.unwrap_or_default());
+        let mut token = task.next_page_token;
+        while !token.is_empty() {
+            let rest = GetWorkflowExecutionHistoryRequest {
+                namespace: play.namespace.clone(),
+                execution: task.workflow_execution.clone(),
+                next_page_token: token,
+                ..Default::default()
+            };
+            let rest = client
+                .get_workflow_execution_history(request(rest, CALL_TIMEOUT))
+                .await
+                .map_err(BenchError::refused("GetWorkflowExecutionHistory"))?
+                .into_inner();
+            play.fired(&rest.history.unwrap_or_default());
+            token = rest.next_page_token;
+        }
         let commands = play.commands(task.started_event_id);
         let answer = RespondWorkflowTaskCompletedRequest {
             namespace: play.namespace.clone(),
@@ -215,6 +231,19 @@ async fn workflow_tasks(
 }
 
 impl Play {
+    /// Takes notice of timers that fired, each once: a task without a sticky queue tells of all again.
+    fn fired(&self, history: &History) {
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in &history.events {
+            let attributes = event.attributes.as_ref();
+            if let Some(history_event::Attributes::TimerFiredEventAttributes(fired)) = attributes
+                && timers.remove(&fired.timer_id)
+            {
+                self.outstanding.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// What comes next in a history that ends with the start of this workflow task.
     fn commands(&self, started_event_id: i64) -> Vec<Command> {
         let outstanding = self.outstanding.load(Ordering::Relaxed).max(0);
@@ -250,6 +279,8 @@ impl Play {
 
     fn timer(&self) -> Command {
         let number = self.scheduled.fetch_add(1, Ordering::Relaxed);
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.insert(number.to_string());
         script::timer(number.to_string(), 0.05 + (number % 10) as f64 / 20.0)
     }
 }
