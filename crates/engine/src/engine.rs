@@ -150,6 +150,12 @@ impl Engine {
         self.node.projector.applied.subscribe()
     }
 
+    /// To be awaited before lists and counts are read: what was acknowledged before is in them then, unless the
+    /// visibility store is behind by more than a moment.
+    pub async fn visible(&self) {
+        self.node.projector.caught_up().await;
+    }
+
     /// The visibility store, for lists and counts.
     pub fn visibility(&self) -> &Arc<dyn VisibilityStore> {
         &self.node.projector.store

@@ -183,13 +183,15 @@ impl Frontend {
         .await
     }
 
-    /// Runs a search where it may block, when there is a place for it and for as long as its caller waits.
+    /// Runs a search where it may block, when there is a place for it and for as long as its caller waits. It finds what
+    /// was acknowledged before it was asked for.
     async fn search<T: Send + 'static>(
         &self,
         kind: Kind,
         terms: Terms,
         work: impl FnOnce(&Self, &Search) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Status> {
+        self.engine.visible().await;
         let begun = self.searches.begin(kind, terms.deadline).await;
         let (search, _presence) = begun.map_err(status)?;
         self.blocking(move |frontend| work(frontend, &search)).await

@@ -200,3 +200,43 @@ async fn a_task_queue_is_described_by_type_for_older_clients() {
     assert_eq!(backlog(TaskQueueType::Workflow), 1);
     assert_eq!(backlog(TaskQueueType::Activity), 0);
 }
+
+#[tokio::test]
+async fn lists_and_counts_have_what_was_acknowledged_before() {
+    let served = serve().await;
+    let count = async |query: &str| {
+        let request = wf::CountWorkflowExecutionsRequest {
+            namespace: NAMESPACE.to_owned(),
+            query: query.to_owned(),
+        };
+        let rpc = "CountWorkflowExecutions";
+        let counted = ask::<wf::CountWorkflowExecutionsResponse>(&served, rpc, request);
+        counted.await.unwrap().count
+    };
+    for number in 1..=50 {
+        let workflow_id = format!("listed-{number}");
+        start(&served, &workflow_id).await;
+        let request = wf::ListWorkflowExecutionsRequest {
+            namespace: NAMESPACE.to_owned(),
+            query: format!("WorkflowId = '{workflow_id}'"),
+            ..Default::default()
+        };
+        let rpc = "ListWorkflowExecutions";
+        let listed = ask::<wf::ListWorkflowExecutionsResponse>(&served, rpc, request);
+        assert_eq!(listed.await.unwrap().executions.len(), 1, "{workflow_id}");
+        assert_eq!(count("ExecutionStatus = 'Running'").await, 1);
+
+        let request = wf::TerminateWorkflowExecutionRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let rpc = "TerminateWorkflowExecution";
+        let ended = ask::<wf::TerminateWorkflowExecutionResponse>(&served, rpc, request);
+        ended.await.unwrap();
+        assert_eq!(count("ExecutionStatus = 'Terminated'").await, number);
+    }
+}

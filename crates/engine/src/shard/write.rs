@@ -82,8 +82,9 @@ impl Shard {
             done: Box::new(move |outcome| {
                 if outcome == CommitOutcome::Ok {
                     durable.fetch_max(number, Ordering::AcqRel);
-                    let _ = sender.send(outcome);
+                    // Before the answer, so that who has it finds the change in lists.
                     node.depart(index, departures);
+                    let _ = sender.send(outcome);
                 } else {
                     let _ = sender.send(outcome);
                     // The senders may be in other shards, which are not read anew: their messages are delivered again.
