@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use prost::Message;
-use steadfast_protocol::common::{Payload, Priority, SearchAttributes};
+use steadfast_protocol::common::{Memo, Payload, Priority, SearchAttributes};
 
+use crate::context::Namespace;
 use crate::execution::Execution;
 use crate::limits;
 
@@ -126,7 +127,7 @@ pub(crate) fn upsert_search_attributes(
     run.head.search_attributes.extend(kept.indexed_fields);
 }
 
-/// The memo after `upserted` is merged into it: what is empty or null is removed.
+/// The memo after `upserted` is merged into it: what says "unset" is removed.
 pub(crate) fn merged_memo(
     memo: &BTreeMap<String, Payload>,
     upserted: &BTreeMap<String, Payload>,
@@ -142,9 +143,25 @@ pub(crate) fn merged_memo(
     merged
 }
 
+/// The memo without the entries that say "unset"; `None` if nothing is left.
+pub(crate) fn kept_memo(memo: &Memo) -> Option<Memo> {
+    let fields = merged_memo(&BTreeMap::new(), &memo.fields);
+    (!fields.is_empty()).then_some(Memo { fields })
+}
+
+/// The search attributes without those that say "unset", with their types; `None` if nothing is left.
+pub(crate) fn kept_search_attributes(
+    namespace: &dyn Namespace,
+    attributes: &SearchAttributes,
+) -> Option<SearchAttributes> {
+    let kept = namespace.kept_search_attributes(attributes);
+    (!kept.indexed_fields.is_empty()).then_some(kept)
+}
+
+/// Whether an entry of a memo stands for no value: nothing, or an empty value of JSON. Encodings are not looked at: SDKs
+/// have several for null.
 fn is_unset(value: &Payload) -> bool {
-    let encoding = value.metadata.get("encoding");
-    value.data.is_empty() || encoding.is_some_and(|encoding| encoding.as_ref() == b"binary/null")
+    matches!(&value.data[..], b"" | b"null" | b"[]")
 }
 
 /// Bytes of names and payloads.

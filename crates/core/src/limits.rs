@@ -81,10 +81,6 @@ pub const ACTIVITY_FAILURE_KEPT_MAX: usize = 4 * 1024;
 pub const ACTIVITY_FAILURE_CUT_SIZE: usize = 2 * 1024;
 /// What is kept of a failure beyond [`BLOB_SIZE_MAX`], bytes.
 pub const BLOB_CUT_SIZE: usize = 512 * 1024;
-/// Summary of a command's description for people, bytes.
-pub const SUMMARY_SIZE_MAX: usize = 400;
-/// Details of a command's description for people, bytes.
-pub const DETAILS_SIZE_MAX: usize = 20_000;
 /// The search attributes of a run or a command, bytes.
 pub const SEARCH_ATTRIBUTES_SIZE_MAX: usize = 40 * 1024;
 /// The value of one search attribute, bytes.

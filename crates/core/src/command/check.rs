@@ -1,9 +1,8 @@
 //! Checks that several commands share.
 
 use prost::Message;
-use steadfast_protocol::common::{Payload, Payloads, Priority, SearchAttributes};
+use steadfast_protocol::common::{Payloads, Priority, SearchAttributes};
 use steadfast_protocol::enums::WorkflowTaskFailedCause as Cause;
-use steadfast_protocol::sdk::UserMetadata;
 
 use super::CommandError;
 use crate::limits;
@@ -110,30 +109,6 @@ pub(super) fn priority(priority: Option<&Priority>) -> Result<(), &'static str> 
     }
     if priority.fairness_weight.is_nan() || priority.fairness_weight < 0.0 {
         return Err("must be greater than zero");
-    }
-    Ok(())
-}
-
-/// Refuses a description for people that is too long.
-pub(super) fn user_metadata(
-    metadata: Option<&UserMetadata>,
-    cause: Cause,
-) -> Result<(), CommandError> {
-    let Some(metadata) = metadata else {
-        return Ok(());
-    };
-    let fields = [
-        ("Summary", &metadata.summary, limits::SUMMARY_SIZE_MAX),
-        ("Details", &metadata.details, limits::DETAILS_SIZE_MAX),
-    ];
-    for (name, payload, limit) in fields {
-        let length = payload.as_ref().map_or(0, Payload::encoded_len);
-        if length > limit {
-            return Err(CommandError::bad(
-                cause,
-                format!("UserMetadata.{name} exceeds size limit. Length={length} Limit={limit}"),
-            ));
-        }
     }
     Ok(())
 }

@@ -32,6 +32,10 @@ pub(super) fn apply(
         })?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
     check_sizes(&command)?;
+    command.memo = command.memo.as_ref().and_then(attributes::kept_memo);
+    command.search_attributes = command
+        .search_attributes
+        .and_then(|given| attributes::kept_search_attributes(tx.cx.namespace, &given));
     close::continue_as_new(tx, scope.completed_event_id, command);
     Ok(())
 }

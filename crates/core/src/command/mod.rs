@@ -140,7 +140,6 @@ pub fn apply(
                 .map_or(command.command_type.to_string(), |kind| format!("{kind:?}"))
         ))));
     };
-    check::user_metadata(command.user_metadata.as_ref(), cause)?;
     let event_id = tx.run.head.next_event_id;
     dispatch(tx, scope, kind, cause, command.attributes)?;
     // The event of a command is the first one it adds; a protocol message has none of its own.

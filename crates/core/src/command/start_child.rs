@@ -174,10 +174,10 @@ fn fill(tx: &Transition<'_>, command: &mut StartChildWorkflowExecutionCommandAtt
     if command.workflow_id_reuse_policy() == WorkflowIdReusePolicy::Unspecified {
         command.set_workflow_id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate);
     }
-    if let Some(given) = command.search_attributes.take() {
-        let typed = tx.cx.namespace.typed_search_attributes(&given);
-        command.search_attributes = Some(typed);
-    }
+    command.memo = command.memo.as_ref().and_then(attributes::kept_memo);
+    let given = command.search_attributes.take();
+    command.search_attributes =
+        given.and_then(|given| attributes::kept_search_attributes(tx.cx.namespace, &given));
 }
 
 fn initiated_event(

@@ -1,6 +1,6 @@
 //! What a new run starts with: the attributes of its first event, and its head (server-semantics 2.4).
 
-use steadfast_protocol::common::{Memo, Payload, WorkflowExecution};
+use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::{
     ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus,
 };
@@ -9,10 +9,10 @@ use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflow::ResetPoints;
 
 use super::{FirstTask, StartParams, effective_timeouts};
-use crate::backoff;
 use crate::context::Context;
 use crate::record::{Head, RequestId};
 use crate::time::{MILLISECOND, Time, duration_or_zero, to_duration, to_duration_opt};
+use crate::{attributes, backoff};
 
 /// The attributes of the first event. `backoff` is in nanoseconds.
 pub(super) fn started_attributes(
@@ -86,10 +86,9 @@ pub(super) fn started_attributes(
         workflow_execution_expiration_time: expiration.to_proto_opt(),
         cron_schedule: request.cron_schedule.clone(),
         first_workflow_task_backoff: Some(to_duration(backoff)),
-        memo: request.memo.as_ref().and_then(kept_memo),
+        memo: request.memo.as_ref().and_then(attributes::kept_memo),
         search_attributes: search_attributes
-            .map(|attributes| cx.namespace.kept_search_attributes(attributes))
-            .filter(|kept| !kept.indexed_fields.is_empty()),
+            .and_then(|given| attributes::kept_search_attributes(cx.namespace, given)),
         prev_auto_reset_points: reset_points
             .filter(|points| !points.is_empty())
             .map(|points| ResetPoints { points }),
@@ -101,23 +100,6 @@ pub(super) fn started_attributes(
         priority: request.priority.clone(),
         eager_execution_accepted: eager,
         ..Default::default()
-    }
-}
-
-/// The memo without the entries that say "unset"; `None` if nothing is left.
-fn kept_memo(memo: &Memo) -> Option<Memo> {
-    let kept = memo.fields.iter().filter(|(_, value)| !is_null(value));
-    let fields: std::collections::BTreeMap<_, _> = kept
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    (!fields.is_empty()).then_some(Memo { fields })
-}
-
-/// Whether a payload stands for no value: an absent message, or the encoding for null.
-fn is_null(payload: &Payload) -> bool {
-    match payload.metadata.get("encoding") {
-        Some(encoding) => encoding.as_ref() == b"binary/null",
-        None => payload.metadata.is_empty() && payload.data.is_empty(),
     }
 }
 

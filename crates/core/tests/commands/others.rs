@@ -350,6 +350,52 @@ fn upserts_are_merged_and_empty_ones_removed() {
 }
 
 #[test]
+fn memo_entries_without_value_are_left_out() {
+    let memo = || {
+        let empty = ["", "null", "[]"].map(|json| (json, payload(json)));
+        let mut fields = fields(empty);
+        fields.insert("kept".to_owned(), payload("{}"));
+        Some(Memo { fields })
+    };
+    let kept = fields([("kept", payload("{}"))]);
+    let mut world = World::open();
+    let child = StartChildWorkflowExecutionCommandAttributes {
+        memo: memo(),
+        ..start_child_attributes()
+    };
+    let modify = ModifyWorkflowPropertiesCommandAttributes {
+        upserted_memo: memo(),
+    };
+    let commands = vec![
+        Do::StartChildWorkflowExecutionCommandAttributes(child),
+        Do::ModifyWorkflowPropertiesCommandAttributes(modify),
+    ];
+    world.done(commands).unwrap();
+    let Some(Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(initiated)) =
+        &world.history[4].attributes
+    else {
+        panic!("initiated");
+    };
+    assert_eq!(initiated.memo.as_ref().unwrap().fields, kept);
+    assert_eq!(world.run.head.memo, kept);
+
+    world.signal("s");
+    world.poll();
+    let again = ContinueAsNewWorkflowExecutionCommandAttributes {
+        memo: memo(),
+        ..Default::default()
+    };
+    let again = Do::ContinueAsNewWorkflowExecutionCommandAttributes(again);
+    world.done(vec![again]).unwrap();
+    let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(continued)) =
+        &world.history.last().unwrap().attributes
+    else {
+        panic!("continued");
+    };
+    assert_eq!(continued.memo.as_ref().unwrap().fields, kept);
+}
+
+#[test]
 fn the_builds_of_workers_are_noted_once() {
     let mut world = World::open();
     let mut build = |id: &str| {

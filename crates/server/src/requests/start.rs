@@ -7,7 +7,6 @@ use steadfast_protocol::common::{Priority, RetryPolicy};
 use steadfast_protocol::enums::{
     VersioningBehavior, WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse,
 };
-use steadfast_protocol::sdk::UserMetadata;
 use steadfast_protocol::workflow::{VersioningOverride, versioning_override};
 use steadfast_protocol::workflowservice::{
     SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
@@ -16,8 +15,6 @@ use steadfast_protocol::workflowservice::{
 use super::{Checked, Context, Scope, attributes, fields, links, task_queue};
 
 const FAIRNESS_KEY_BYTES_MAX: usize = 64;
-const SUMMARY_BYTES_MAX: usize = 400;
-const DETAILS_BYTES_MAX: usize = 20_000;
 
 impl Checked for StartWorkflowExecutionRequest {
     const STARTS: bool = true;
@@ -59,7 +56,6 @@ impl Checked for StartWorkflowExecutionRequest {
         links::callbacks(&self.completion_callbacks)?;
         links::links(&self.links, &self.completion_callbacks)?;
         time_skipping(self.time_skipping_config.is_some())?;
-        user_metadata(self.user_metadata.as_ref())?;
         versioning_override(self.versioning_override.as_ref())?;
         task_queue::deployment_options(self.eager_worker_deployment_options.as_ref())?;
         fields::blob(self.input.as_ref())?;
@@ -111,7 +107,6 @@ impl Checked for SignalWithStartWorkflowExecutionRequest {
         priority(self.priority.as_ref())?;
         links::links(&self.links, &[])?;
         time_skipping(self.time_skipping_config.is_some())?;
-        user_metadata(self.user_metadata.as_ref())?;
         versioning_override(self.versioning_override.as_ref())?;
         fields::blob(self.input.as_ref())?;
         fields::blob(self.signal_input.as_ref())?;
@@ -217,22 +212,6 @@ fn priority(value: Option<&Priority>) -> Result<(), Refusal> {
     }
     if priority.fairness_weight < 0.0 || !priority.fairness_weight.is_finite() {
         return Err(Refusal::invalid("must be greater than zero"));
-    }
-    Ok(())
-}
-
-fn user_metadata(value: Option<&UserMetadata>) -> Result<(), Refusal> {
-    let Some(metadata) = value else { return Ok(()) };
-    for (field, payload, limit) in [
-        ("summary", &metadata.summary, SUMMARY_BYTES_MAX),
-        ("details", &metadata.details, DETAILS_BYTES_MAX),
-    ] {
-        let size = payload.as_ref().map_or(0, |payload| payload.data.len());
-        if size > limit {
-            return Err(Refusal::InvalidArgument(format!(
-                "UserMetadata {field} exceeds size limit ({size}/{limit})"
-            )));
-        }
     }
     Ok(())
 }
