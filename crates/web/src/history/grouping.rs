@@ -1,6 +1,6 @@
 //! From events to groups, one event at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_protocol::common::{Payloads, WorkflowExecution};
 use steadfast_protocol::enums::TimeoutType;
@@ -50,6 +50,12 @@ pub struct Grouping {
     pub groups: Vec<Group>,
     /// The group of each event: that of event 1 comes first.
     pub group_of: Vec<u32>,
+    /// The kinds of groups that there are.
+    pub kinds: BTreeSet<Kind>,
+    /// The events that made their groups fail.
+    pub failures: BTreeSet<i64>,
+    /// The places of the groups that have not ended.
+    open: BTreeSet<usize>,
     /// Groups that other events refer to by the id of this one.
     by_event: BTreeMap<i64, usize>,
     /// Updates by the id of their message exchange.
@@ -67,14 +73,37 @@ impl Grouping {
             at,
         };
         let index = step.place();
-        self.groups[index].events.push(event.event_id);
+        let group = &mut self.groups[index];
+        // Kept as events come: pages of a run of a million events have no time to look at all of its groups.
+        if let Some(before) = group.events.last() {
+            self.failures.remove(before);
+        }
+        group.events.push(event.event_id);
+        if group.state.is_bad() {
+            self.failures.insert(event.event_id);
+        }
+        match group.state {
+            State::Open => self.open.insert(index),
+            _ => self.open.remove(&index),
+        };
+        self.kinds.insert(group.kind);
         self.group_of.push(u32::try_from(index).unwrap_or(u32::MAX));
     }
 
     /// The group of an event.
     pub fn of_event(&self, event_id: i64) -> Option<&Group> {
+        self.groups.get(self.place_of(event_id)?)
+    }
+
+    /// The place of the group of an event.
+    pub fn place_of(&self, event_id: i64) -> Option<usize> {
         let at = usize::try_from(event_id.checked_sub(1)?).ok()?;
-        self.groups.get(*self.group_of.get(at)? as usize)
+        self.group_of.get(at).map(|place| *place as usize)
+    }
+
+    /// The groups that have not ended, with their places.
+    pub fn open(&self) -> impl DoubleEndedIterator<Item = (usize, &Group)> {
+        self.open.iter().map(|place| (*place, &self.groups[*place]))
     }
 }
 

@@ -12,6 +12,7 @@ use steadfast_protocol::history::*;
 use steadfast_protocol::sdk::UserMetadata;
 use steadfast_protocol::update::{Input, Meta, Outcome, Request, outcome};
 
+use super::group::State;
 use super::grouping::Grouping;
 
 /// Events one second apart.
@@ -20,6 +21,7 @@ fn check(attributes: Vec<A>, expected: &[&str]) -> Grouping {
     for (at, attributes) in attributes.into_iter().enumerate() {
         let id = i64::try_from(at).unwrap() + 1;
         grouping.push(&event(id, attributes));
+        check_kept(&grouping);
     }
     let lines: Vec<String> = grouping
         .groups
@@ -38,6 +40,18 @@ fn check(attributes: Vec<A>, expected: &[&str]) -> Grouping {
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
     assert_eq!(lines, expected);
     grouping
+}
+
+/// What is kept as events come is what all groups say.
+fn check_kept(grouping: &Grouping) {
+    let groups = || grouping.groups.iter();
+    let failures = groups().filter(|group| group.state.is_bad());
+    let failures = failures.filter_map(|group| group.events.last().copied());
+    assert_eq!(grouping.failures, failures.collect());
+    let open = groups().enumerate();
+    let open = open.filter(|(_, group)| group.state == State::Open);
+    assert!(grouping.open().eq(open));
+    assert_eq!(grouping.kinds, groups().map(|group| group.kind).collect());
 }
 
 fn event(id: i64, attributes: A) -> HistoryEvent {

@@ -57,20 +57,12 @@ impl Index {
 
     /// The first event at or after `from` that made its group fail.
     pub fn next_failure(&self, from: i64) -> Option<i64> {
-        let failures = self.failures();
-        failures.filter(|event| *event >= from).min()
+        self.grouping.failures.range(from..).next().copied()
     }
 
     /// The last event before `before` that made its group fail.
     pub fn previous_failure(&self, before: i64) -> Option<i64> {
-        let failures = self.failures();
-        failures.filter(|event| *event < before).max()
-    }
-
-    /// The events that made their groups fail.
-    pub fn failures(&self) -> impl Iterator<Item = i64> {
-        let bad = self.groups().iter().filter(|group| group.state.is_bad());
-        bad.filter_map(|group| group.events.last().copied())
+        self.grouping.failures.range(..before).next_back().copied()
     }
 
     /// First and last event of each page of the server, oldest first.

@@ -61,13 +61,8 @@ pub(super) async fn show(
     let (found, problem) = readable(&visit, &loaded.name.namespace, name, found).await;
     let mut head = Head::new(&visit, &loaded, "history");
     head.codec_problem = problem;
-    let groups = loaded.groups();
-    let index = loaded
-        .index
-        .grouping
-        .group_of
-        .get(usize::try_from(id - 1).unwrap_or(0));
-    let step = index.and_then(|at| groups.get(*at as usize)).cloned();
+    let place = loaded.index.grouping.place_of(id);
+    let step = place.and_then(|place| loaded.group(place)).cloned();
     let mut siblings = Vec::new();
     for other in step
         .iter()

@@ -119,14 +119,9 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
         let current = visit.params.text("view") == word;
         (name, url(&params.with("view", word)), current)
     });
-    let kinds = Kind::ALL.iter().filter(|(kind, ..)| {
-        wanted.kinds.contains(kind)
-            || loaded
-                .index
-                .groups()
-                .iter()
-                .any(|group| group.kind == *kind)
-    });
+    let there = &loaded.index.grouping.kinds;
+    let kinds = Kind::ALL.iter();
+    let kinds = kinds.filter(|(kind, ..)| wanted.kinds.contains(kind) || there.contains(kind));
     let kinds = kinds.map(|&(kind, word, name)| {
         let chosen = wanted.kinds.contains(&kind);
         let mut with = params.without("kind");
@@ -159,7 +154,7 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
         failed_only: url(&params.with("failed", if wanted.failed { "" } else { "1" })),
         next_failure: loaded.index.next_failure(at + 1).map(jump),
         previous_failure: loaded.index.previous_failure(at).map(jump),
-        failures: loaded.index.failures().count(),
+        failures: loaded.index.grouping.failures.len(),
         hidden,
         shell: head::shell(&visit, &loaded, "history").await,
         head,
@@ -300,13 +295,12 @@ impl Window {
         wanted: &Wanted,
         link: &dyn Fn(Option<i64>) -> String,
     ) {
-        let groups = loaded.groups();
         let shown = |group: &&Group| {
             // Workflow tasks are between steps; they are shown if something is wrong, or if asked for.
             let task = group.kind != Kind::WorkflowTask || group.state.is_bad();
             (task || wanted.kinds.contains(&Kind::WorkflowTask)) && wanted.takes_step(group)
         };
-        let mut all: Vec<&Group> = groups.iter().filter(shown).collect();
+        let mut all: Vec<&Group> = loaded.groups().filter(shown).collect();
         if self.newest_first {
             all.reverse();
         }

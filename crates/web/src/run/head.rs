@@ -281,7 +281,12 @@ impl Head {
     fn add_reasons(&mut self, visit: &Visit, loaded: &Loaded) {
         let reasons = waiting::reasons(&Situation {
             description: &loaded.description,
-            groups: loaded.index.groups(),
+            open: loaded
+                .index
+                .grouping
+                .open()
+                .map(|(_, group)| group)
+                .collect(),
             task_failure: loaded.index.grouping.facts.task_failure.as_ref(),
             pollers: &loaded.pollers,
             now: loaded.now,

@@ -15,7 +15,7 @@ use steadfast_protocol::workflowservice::{
 
 use crate::failure::PageError;
 use crate::history::attributes::reflect;
-use crate::history::group::{Group, Kind, State};
+use crate::history::group::{Group, Kind};
 use crate::history::index::{Index, RunName};
 use crate::history::moment::{ms, ms_of};
 use crate::payload::codec::Asked;
@@ -31,6 +31,7 @@ pub(super) struct Loaded {
     pub(super) description: DescribeWorkflowExecutionResponse,
     pub(super) info: WorkflowExecutionInfo,
     pub(super) index: Arc<Index>,
+    going_on: BTreeMap<usize, Group>,
     pub(super) pollers: BTreeMap<(&'static str, String), usize>,
     pub(super) now: i64,
 }
@@ -62,6 +63,7 @@ pub(super) async fn load(visit: &Visit, mut name: RunName) -> Result<Loaded, Pag
     };
     Ok(Loaded {
         now: ms(&visit.clock.timestamp()),
+        going_on: going_on(&index, &description),
         name,
         description,
         info,
@@ -90,26 +92,45 @@ impl Loaded {
     }
 
     /// Its steps, with what is known of those that go on.
-    pub(super) fn groups(&self) -> Vec<Group> {
-        let mut groups = self.index.groups().to_vec();
-        for pending in &self.description.pending_activities {
-            let mut open = groups
-                .iter_mut()
-                .rev()
-                .filter(|group| group.kind == Kind::Activity && group.state == State::Open);
-            let Some(group) = open.find(|group| group.id == pending.activity_id) else {
-                continue;
-            };
-            group.attempt = pending.attempt.max(1);
-            if let Some(last) = &pending.last_failure {
-                group.failure = shorten(&failure::brief(last), 300);
-            }
-            if pending.next_attempt_schedule_time.is_none() {
-                group.started = ms_of(pending.last_started_time.as_ref());
-            }
-        }
-        groups
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Group> {
+        let groups = self.index.groups().iter().enumerate();
+        groups.map(|(place, group)| self.going_on.get(&place).unwrap_or(group))
     }
+
+    /// One of them.
+    pub(super) fn group(&self, place: usize) -> Option<&Group> {
+        let known = self.index.groups().get(place);
+        self.going_on.get(&place).or(known)
+    }
+}
+
+/// The steps that go on of which the server knows more than the history says, by their places.
+fn going_on(
+    index: &Index,
+    description: &DescribeWorkflowExecutionResponse,
+) -> BTreeMap<usize, Group> {
+    let activities = index
+        .grouping
+        .open()
+        .filter(|(_, group)| group.kind == Kind::Activity);
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    open.extend(activities.map(|(place, group)| (group.id.as_str(), place)));
+    let mut going_on = BTreeMap::new();
+    for pending in &description.pending_activities {
+        let Some(place) = open.get(pending.activity_id.as_str()) else {
+            continue;
+        };
+        let mut group = index.groups()[*place].clone();
+        group.attempt = pending.attempt.max(1);
+        if let Some(last) = &pending.last_failure {
+            group.failure = shorten(&failure::brief(last), 300);
+        }
+        if pending.next_attempt_schedule_time.is_none() {
+            group.started = ms_of(pending.last_started_time.as_ref());
+        }
+        going_on.insert(*place, group);
+    }
+    going_on
 }
 
 async fn pollers(

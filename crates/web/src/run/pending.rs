@@ -14,7 +14,7 @@ use super::load::{Loaded, load, readable};
 use super::{RunPath, named};
 use crate::failure::PageError;
 use crate::history::attributes::{self, Attribute, Content, enum_words};
-use crate::history::group::{Group, Kind, State};
+use crate::history::group::{Group, Kind};
 use crate::history::moment::timestamp;
 use crate::live::Fragment;
 use crate::payload::PayloadView;
@@ -145,11 +145,8 @@ impl Pending {
             pending_nexus_operations,
             ..
         } = &loaded.description;
-        let groups = loaded.index.groups();
-        let open: Vec<&Group> = groups
-            .iter()
-            .filter(|group| loaded.is_open() && group.state == State::Open)
-            .collect();
+        let open = loaded.index.grouping.open().map(|(_, group)| group);
+        let open: Vec<&Group> = open.filter(|_| loaded.is_open()).collect();
         let timers = open.iter().filter(|group| group.kind == Kind::Timer);
         let api = "temporal.api.workflow.v1";
         Self {

@@ -72,7 +72,7 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
 impl Drawing {
     pub(super) fn new(visit: &Visit, loaded: &Loaded, head: &Head) -> Self {
         let params = visit.params.without("page").without("done");
-        let mut groups = loaded.groups();
+        let mut groups: Vec<Group> = loaded.groups().cloned().collect();
         let only = params.text("only").to_owned();
         if !only.is_empty() {
             groups.retain(|group| group.kind == Kind::Workflow || key(group) == only);

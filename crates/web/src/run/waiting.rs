@@ -7,7 +7,7 @@ use steadfast_protocol::workflow::{PendingActivityInfo, PendingWorkflowTaskInfo}
 use steadfast_protocol::workflowservice::DescribeWorkflowExecutionResponse;
 
 use super::text::Text;
-use crate::history::group::{Group, Kind, State};
+use crate::history::group::{Group, Kind};
 use crate::history::moment::ms_of;
 use crate::payload::{failure, shorten};
 
@@ -54,8 +54,8 @@ pub(super) struct Reason {
 pub(super) struct Situation<'a> {
     /// What the server says.
     pub(super) description: &'a DescribeWorkflowExecutionResponse,
-    /// Its steps.
-    pub(super) groups: &'a [Group],
+    /// Its steps that have not ended.
+    pub(super) open: Vec<&'a Group>,
     /// What the last workflow task said if it failed, and its event.
     pub(super) task_failure: Option<&'a (String, i64)>,
     /// How many workers poll each task queue, by its kind of task (`workflow`, `activity`) and name; none where it is
@@ -356,11 +356,7 @@ impl Situation<'_> {
         }
         cut(&mut each, "children");
         reasons.append(&mut each);
-        for group in self
-            .groups
-            .iter()
-            .filter(|group| group.state == State::Open)
-        {
+        for group in &self.open {
             let what = match group.kind {
                 Kind::SignalSent => format!("Its signal {} to", group.name),
                 Kind::CancelSent => "Its request to cancel".to_owned(),
@@ -377,13 +373,9 @@ impl Situation<'_> {
     }
 
     fn timers(&self, reasons: &mut Vec<Reason>) {
-        let open = self
-            .groups
-            .iter()
-            .filter(|group| group.state == State::Open);
-        let mut timers: Vec<(i64, &Group)> = open
-            .filter(|group| group.kind == Kind::Timer)
-            .map(|group| (group.due.unwrap_or(0), group))
+        let timers = self.open.iter().filter(|group| group.kind == Kind::Timer);
+        let mut timers: Vec<(i64, &Group)> = timers
+            .map(|group| (group.due.unwrap_or(0), *group))
             .collect();
         timers.sort_by_key(|(due, _)| *due);
         let mut each: Vec<Reason> = timers
@@ -412,13 +404,10 @@ impl Situation<'_> {
     }
 
     fn event_of(&self, activity: &PendingActivityInfo) -> i64 {
-        let mut open = self
-            .groups
-            .iter()
-            .rev()
-            .filter(|group| group.kind == Kind::Activity);
-        let found = open.find(|group| group.id == activity.activity_id);
-        found.map_or(0, Group::first_event)
+        let mut open = self.open.iter().rev();
+        let found =
+            open.find(|group| group.kind == Kind::Activity && group.id == activity.activity_id);
+        found.map_or(0, |group| group.first_event())
     }
 }
 
@@ -443,6 +432,7 @@ mod tests {
     use steadfast_protocol::workflow::{PendingChildExecutionInfo, WorkflowExecutionInfo};
 
     use super::*;
+    use crate::history::group::State;
 
     fn at(seconds: i64) -> Option<Timestamp> {
         Some(Timestamp { seconds, nanos: 0 })
@@ -487,7 +477,10 @@ mod tests {
         let now = 1_000_000;
         let found = reasons(&Situation {
             description,
-            groups,
+            open: groups
+                .iter()
+                .filter(|group| group.state == State::Open)
+                .collect(),
             task_failure,
             pollers: &queues.into(),
             now,
