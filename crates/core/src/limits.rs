@@ -15,6 +15,10 @@ pub struct Limits {
     pub history_size_suggest: i64,
     /// Bytes of what is pending in a run, buffered events included; beyond it the run is terminated.
     pub pending_size: usize,
+    /// A single input, result, details or failure, bytes.
+    pub blob_size: usize,
+    /// The memo of a run, bytes.
+    pub memo_size: usize,
     /// Pending activities.
     pub activities: usize,
     /// Pending children.
@@ -43,6 +47,8 @@ impl Limits {
         history_count_suggest: 4096,
         history_size_suggest: 4 * 1024 * 1024,
         pending_size: 8 * 1024 * 1024,
+        blob_size: 2 * 1024 * 1024,
+        memo_size: 2 * 1024 * 1024,
         activities: PENDING_MAX,
         children: PENDING_MAX,
         external_signals: PENDING_MAX,
@@ -61,10 +67,6 @@ impl Default for Limits {
     }
 }
 
-/// A single input, result, details or failure, bytes.
-pub const BLOB_SIZE_MAX: usize = 2 * 1024 * 1024;
-/// The memo of a run, bytes.
-pub const MEMO_SIZE_MAX: usize = 2 * 1024 * 1024;
 /// Any id or name, bytes.
 pub const ID_LENGTH_MAX: usize = 1000;
 /// Pending activities, children, external signals and external cancels, each.
@@ -79,7 +81,7 @@ pub const CRON_SCHEDULE_LENGTH_MAX: usize = 1000;
 pub const ACTIVITY_FAILURE_KEPT_MAX: usize = 4 * 1024;
 /// What is kept of a failure beyond that, bytes.
 pub const ACTIVITY_FAILURE_CUT_SIZE: usize = 2 * 1024;
-/// What is kept of a failure beyond [`BLOB_SIZE_MAX`], bytes.
+/// What is kept of a failure beyond [`Limits::blob_size`], bytes.
 pub const BLOB_CUT_SIZE: usize = 512 * 1024;
 /// The search attributes of a run or a command, bytes.
 pub const SEARCH_ATTRIBUTES_SIZE_MAX: usize = 40 * 1024;
@@ -101,4 +103,5 @@ pub const WORKFLOW_TASK_BACKOFF_ATTEMPT: i32 = 3;
 /// Longest workflow task timeout by growth, nanoseconds.
 pub const WORKFLOW_TASK_BACKOFF_MAX: i64 = 10 * 60 * SECOND;
 
-const _: () = assert!(BLOB_SIZE_MAX + BUFFERED_BYTES_MAX < Limits::DEFAULT.pending_size);
+const _: () =
+    assert!(Limits::DEFAULT.blob_size + BUFFERED_BYTES_MAX < Limits::DEFAULT.pending_size);

@@ -8,7 +8,6 @@ use steadfast_protocol::history::history_event::Attributes;
 use crate::addressee::Addressee;
 use crate::context::Context;
 use crate::execution::Execution;
-use crate::limits;
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
 use crate::rows::Row;
@@ -56,7 +55,7 @@ pub fn signal(
         return Err(Refusal::already_completed());
     }
     signal.addressee.check(run)?;
-    check_size(&signal)?;
+    check_size(cx, &signal)?;
     if run.head.signal_count >= cx.limits.signals {
         return Err(Refusal::invalid(
             "exceeded workflow execution limit for signal events",
@@ -79,9 +78,9 @@ pub fn signal(
 ///
 /// # Errors
 /// INVALID_ARGUMENT.
-pub(crate) fn check_size(signal: &Signal) -> Result<(), Refusal> {
+pub(crate) fn check_size(cx: &Context<'_>, signal: &Signal) -> Result<(), Refusal> {
     let size = signal.input.as_ref().map_or(0, Message::encoded_len);
-    if size > limits::BLOB_SIZE_MAX {
+    if size > cx.limits.blob_size {
         return Err(Refusal::invalid("Blob data size exceeds limit."));
     }
     Ok(())

@@ -105,14 +105,14 @@ pub struct Started {
 /// INVALID_ARGUMENT if input, memo or signal are too large.
 pub fn start(cx: &Context<'_>, params: StartParams) -> Result<Started, Refusal> {
     let request = &params.request;
-    if request.input.as_ref().map_or(0, Message::encoded_len) > limits::BLOB_SIZE_MAX {
+    if request.input.as_ref().map_or(0, Message::encoded_len) > cx.limits.blob_size {
         return Err(Refusal::invalid("Blob data size exceeds limit."));
     }
-    if request.memo.as_ref().map_or(0, Message::encoded_len) > limits::MEMO_SIZE_MAX {
+    if request.memo.as_ref().map_or(0, Message::encoded_len) > cx.limits.memo_size {
         return Err(Refusal::invalid("Memo size exceeds limit."));
     }
     if let Some(signal) = &params.signal {
-        signal::check_size(signal)?;
+        signal::check_size(cx, signal)?;
     }
     Ok(begin(cx, params))
 }

@@ -121,6 +121,11 @@ impl Engine {
         }
     }
 
+    /// The limits that it was given.
+    pub fn limits(&self) -> &Limits {
+        self.node.limits()
+    }
+
     /// The figures as they are now.
     pub fn figures(&self) -> Figures {
         use std::sync::atomic::Ordering::Relaxed;

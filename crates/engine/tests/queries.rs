@@ -7,7 +7,8 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_core::{Refusal, limits};
+use steadfast_core::Refusal;
+use steadfast_core::limits::Limits;
 use steadfast_protocol::common::Payloads;
 use steadfast_protocol::enums::QueryResultType;
 use steadfast_protocol::query::WorkflowQuery;
@@ -74,7 +75,7 @@ async fn an_answer_that_is_too_large_is_a_failed_query() {
     let world = world().await;
     let small = answer(&world, 10).await.unwrap().unwrap();
     assert_eq!(small.payloads[0].data.len(), 10);
-    match answer(&world, limits::BLOB_SIZE_MAX).await {
+    match answer(&world, Limits::DEFAULT.blob_size).await {
         Err(Refusal::QueryFailed { message, .. }) => {
             assert_eq!(message, "Blob data size exceeds limit.");
         }

@@ -42,6 +42,7 @@ impl Frontend {
             .and_then(|namespace| {
                 message.check(&Context {
                     namespace: &namespace,
+                    limits: self.engine.limits(),
                     arrived: arrival.map_or_else(std::time::Instant::now, |arrival| arrival.at),
                     deadline: arrival.and_then(|arrival| arrival.deadline),
                 })?;

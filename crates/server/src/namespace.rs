@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use steadfast_core::Refusal;
-use steadfast_core::limits::{BLOB_SIZE_MAX, MEMO_SIZE_MAX};
 use steadfast_engine::{BadBinary, NamespaceRecord};
 use steadfast_protocol::enums::{ArchivalState, NamespaceState, ReplicationState};
 use steadfast_protocol::namespace::namespace_info::{Capabilities, Limits};
@@ -100,7 +99,7 @@ impl Frontend {
                 "GetNamespace operation failed.  Both ID and Name specified in request.",
             )),
         };
-        Ok(described(&*found.map_err(status)?))
+        Ok(self.described(&*found.map_err(status)?))
     }
 
     pub(crate) async fn list_namespaces(
@@ -128,7 +127,7 @@ impl Frontend {
             _ => Default::default(),
         };
         Ok(ListNamespacesResponse {
-            namespaces: page.iter().map(|record| described(record)).collect(),
+            namespaces: page.iter().map(|record| self.described(record)).collect(),
             next_page_token,
         })
     }
@@ -164,7 +163,7 @@ impl Frontend {
                 }
                 check_replication(request.replication_config.as_ref())
             })?;
-            let all = described(&record);
+            let all = frontend.described(&record);
             Ok(UpdateNamespaceResponse {
                 namespace_info: all.namespace_info,
                 config: all.config,
@@ -217,6 +216,63 @@ impl Frontend {
             })
         })
         .await
+    }
+
+    /// The namespace as clients are shown it.
+    fn described(&self, record: &NamespaceRecord) -> DescribeNamespaceResponse {
+        let given = self.engine.limits();
+        DescribeNamespaceResponse {
+            namespace_info: Some(NamespaceInfo {
+                name: record.name.clone(),
+                state: record.state,
+                description: record.description.clone(),
+                owner_email: record.owner_email.clone(),
+                data: record.data.clone(),
+                id: record.id.clone(),
+                // A capability makes clients rely on it: only what is there may stand here.
+                capabilities: Some(Capabilities {
+                    eager_workflow_start: true,
+                    poller_autoscaling: true,
+                    worker_heartbeats: true,
+                    reported_problems_search_attribute: true,
+                    ..Capabilities::default()
+                }),
+                limits: Some(Limits {
+                    blob_size_limit_error: i64::try_from(given.blob_size).unwrap_or(i64::MAX),
+                    memo_size_limit_error: i64::try_from(given.memo_size).unwrap_or(i64::MAX),
+                    workflow_task_completion_size_limit_error: COMPLETION_BYTES_MAX,
+                }),
+                supports_schedules: false,
+            }),
+            config: Some(NamespaceConfig {
+                workflow_execution_retention_ttl: Some(Duration {
+                    seconds: record.retention_ns / NANOS,
+                    nanos: (record.retention_ns % NANOS) as i32,
+                }),
+                bad_binaries: Some(BadBinaries {
+                    binaries: record
+                        .bad_binaries
+                        .iter()
+                        .map(|(checksum, bad)| (checksum.clone(), shown_binary(bad)))
+                        .collect(),
+                }),
+                history_archival_state: ArchivalState::Disabled as i32,
+                visibility_archival_state: ArchivalState::Disabled as i32,
+                custom_search_attribute_aliases: record.search_attribute_aliases.clone(),
+                ..NamespaceConfig::default()
+            }),
+            replication_config: Some(NamespaceReplicationConfig {
+                active_cluster_name: CLUSTER_NAME.to_owned(),
+                clusters: vec![ClusterReplicationConfig {
+                    cluster_name: CLUSTER_NAME.to_owned(),
+                    ..ClusterReplicationConfig::default()
+                }],
+                state: ReplicationState::Normal as i32,
+            }),
+            failover_version: 0,
+            is_global_namespace: false,
+            ..DescribeNamespaceResponse::default()
+        }
     }
 }
 
@@ -343,62 +399,6 @@ fn check_replication(config: Option<&NamespaceReplicationConfig>) -> Result<(), 
         cluster(&one.cluster_name)?;
     }
     Ok(())
-}
-
-/// The namespace as clients are shown it.
-fn described(record: &NamespaceRecord) -> DescribeNamespaceResponse {
-    DescribeNamespaceResponse {
-        namespace_info: Some(NamespaceInfo {
-            name: record.name.clone(),
-            state: record.state,
-            description: record.description.clone(),
-            owner_email: record.owner_email.clone(),
-            data: record.data.clone(),
-            id: record.id.clone(),
-            // A capability makes clients rely on it: only what is there may stand here.
-            capabilities: Some(Capabilities {
-                eager_workflow_start: true,
-                poller_autoscaling: true,
-                worker_heartbeats: true,
-                reported_problems_search_attribute: true,
-                ..Capabilities::default()
-            }),
-            limits: Some(Limits {
-                blob_size_limit_error: BLOB_SIZE_MAX as i64,
-                memo_size_limit_error: MEMO_SIZE_MAX as i64,
-                workflow_task_completion_size_limit_error: COMPLETION_BYTES_MAX,
-            }),
-            supports_schedules: false,
-        }),
-        config: Some(NamespaceConfig {
-            workflow_execution_retention_ttl: Some(Duration {
-                seconds: record.retention_ns / NANOS,
-                nanos: (record.retention_ns % NANOS) as i32,
-            }),
-            bad_binaries: Some(BadBinaries {
-                binaries: record
-                    .bad_binaries
-                    .iter()
-                    .map(|(checksum, bad)| (checksum.clone(), shown_binary(bad)))
-                    .collect(),
-            }),
-            history_archival_state: ArchivalState::Disabled as i32,
-            visibility_archival_state: ArchivalState::Disabled as i32,
-            custom_search_attribute_aliases: record.search_attribute_aliases.clone(),
-            ..NamespaceConfig::default()
-        }),
-        replication_config: Some(NamespaceReplicationConfig {
-            active_cluster_name: CLUSTER_NAME.to_owned(),
-            clusters: vec![ClusterReplicationConfig {
-                cluster_name: CLUSTER_NAME.to_owned(),
-                ..ClusterReplicationConfig::default()
-            }],
-            state: ReplicationState::Normal as i32,
-        }),
-        failover_version: 0,
-        is_global_namespace: false,
-        ..DescribeNamespaceResponse::default()
-    }
 }
 
 fn shown_binary(bad: &BadBinary) -> BadBinaryInfo {

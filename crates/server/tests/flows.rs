@@ -5,12 +5,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use steadfast_engine::Limits;
 use steadfast_protocol::command::command::Attributes as Do;
-use steadfast_protocol::command::{Command, StartChildWorkflowExecutionCommandAttributes};
-use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
+use steadfast_protocol::command::{
+    Command, CompleteWorkflowExecutionCommandAttributes,
+    StartChildWorkflowExecutionCommandAttributes,
+};
+use steadfast_protocol::common::{Memo, Payload, Payloads, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::{
     CommandType, DescribeTaskQueueMode, EventType, TaskQueueType, WorkerStatus,
     WorkflowExecutionStatus, WorkflowIdReusePolicy,
@@ -18,7 +23,9 @@ use steadfast_protocol::enums::{
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::worker::WorkerHeartbeat;
 use steadfast_protocol::workflowservice as wf;
-use support::{Served, call, serve};
+use steadfast_store::MemoryStore;
+use steadfast_visibility::MemoryVisibility;
+use support::{Served, call, serve, serve_within};
 use tonic::{Code, Status};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -239,4 +246,87 @@ async fn lists_and_counts_have_what_was_acknowledged_before() {
         ended.await.unwrap();
         assert_eq!(count("ExecutionStatus = 'Terminated'").await, number);
     }
+}
+
+#[tokio::test]
+async fn sizes_are_limited_as_the_server_was_told() {
+    let limits = Limits {
+        blob_size: 1000,
+        memo_size: 500,
+        ..Limits::DEFAULT
+    };
+    let store = Arc::new(MemoryStore::new());
+    let served = serve_within(limits, store, Arc::new(MemoryVisibility::default())).await;
+    let payload = |size: usize| Payload {
+        data: vec![b'x'; size].into(),
+        ..Payload::default()
+    };
+    let payloads = |size: usize| {
+        Some(Payloads {
+            payloads: vec![payload(size)],
+        })
+    };
+    let memo = |size: usize| {
+        Some(Memo {
+            fields: [("note".to_owned(), payload(size))].into(),
+        })
+    };
+    let request = wf::DescribeNamespaceRequest {
+        namespace: NAMESPACE.to_owned(),
+        ..Default::default()
+    };
+    let described =
+        ask::<wf::DescribeNamespaceResponse>(&served, "DescribeNamespace", request).await;
+    let shown = described.unwrap().namespace_info.unwrap().limits.unwrap();
+    assert_eq!(shown.blob_size_limit_error, 1000);
+    assert_eq!(shown.memo_size_limit_error, 500);
+
+    let start = async |input: usize, note: usize| {
+        let request = wf::StartWorkflowExecutionRequest {
+            namespace: NAMESPACE.to_owned(),
+            workflow_id: "sized".to_owned(),
+            workflow_type: flow(),
+            task_queue: queue(),
+            input: payloads(input),
+            memo: memo(note),
+            ..Default::default()
+        };
+        let rpc = "StartWorkflowExecution";
+        let started = ask::<wf::StartWorkflowExecutionResponse>(&served, rpc, request);
+        started.await.map_err(|error| {
+            assert_eq!(error.code(), Code::InvalidArgument);
+            error.message().to_owned()
+        })
+    };
+    let refused = start(1000, 400).await.unwrap_err();
+    assert_eq!(refused, "Blob data size exceeds limit.");
+    let refused = start(900, 500).await.unwrap_err();
+    assert_eq!(refused, "Memo size exceeds limit.");
+    start(900, 400).await.unwrap();
+
+    let task = poll(&served).await;
+    let complete = CompleteWorkflowExecutionCommandAttributes {
+        result: payloads(1000),
+    };
+    let request = wf::RespondWorkflowTaskCompletedRequest {
+        namespace: NAMESPACE.to_owned(),
+        task_token: task.task_token,
+        commands: vec![Command {
+            command_type: CommandType::CompleteWorkflowExecution as i32,
+            attributes: Some(Do::CompleteWorkflowExecutionCommandAttributes(complete)),
+            ..Command::default()
+        }],
+        ..Default::default()
+    };
+    let rpc = "RespondWorkflowTaskCompleted";
+    // What the worker is told is not the point here.
+    let _ = ask::<wf::RespondWorkflowTaskCompletedResponse>(&served, rpc, request).await;
+    let request = wf::DescribeWorkflowExecutionRequest {
+        namespace: NAMESPACE.to_owned(),
+        execution: task.workflow_execution,
+    };
+    let rpc = "DescribeWorkflowExecution";
+    let described = ask::<wf::DescribeWorkflowExecutionResponse>(&served, rpc, request).await;
+    let info = described.unwrap().workflow_execution_info.unwrap();
+    assert_eq!(info.status(), WorkflowExecutionStatus::Terminated);
 }

@@ -48,6 +48,8 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
             limits.history_size_suggest = number()?.into();
         }
         "limit.mutablestatesize.error" => limits.pending_size = number()? as usize,
+        "limit.blobsize.error" => limits.blob_size = number()? as usize,
+        "limit.memosize.error" => limits.memo_size = number()? as usize,
         "limit.numpendingactivities.error" => limits.activities = number()? as usize,
         "limit.numpendingchildexecutions.error" => limits.children = number()? as usize,
         "limit.numpendingsignals.error" => limits.external_signals = number()? as usize,
@@ -101,6 +103,8 @@ mod tests {
         for (key, value) in [
             ("limit.historyCount.suggestContinueAsNew", "50"),
             ("LIMIT.NUMPENDINGACTIVITIES.ERROR", "10"),
+            ("limit.blobSize.error", "20000"),
+            ("limit.memoSize.error", "3000"),
             ("history.workflowTaskHeartbeatTimeout", "\"5s\""),
         ] {
             assert_eq!(apply(&mut limits, key, value), Ok(Effect::Understood));
@@ -108,6 +112,8 @@ mod tests {
         let wanted = Limits {
             history_count_suggest: 50,
             activities: 10,
+            blob_size: 20_000,
+            memo_size: 3000,
             heartbeats: 5_000_000_000,
             ..Limits::DEFAULT
         };

@@ -39,7 +39,7 @@ pub fn heartbeat(
     let mut activity = Activity::clone(&activity);
     let mut cancel_requested = activity.cancel_requested;
     let mut tx = Transition::new(run, cx);
-    if is_too_large(details.as_ref()) {
+    if is_too_large(cx, details.as_ref()) {
         let failure = failure::server(HEARTBEAT_TOO_LARGE, true);
         let by = Answerer {
             identity,
@@ -75,7 +75,7 @@ pub fn complete(
 ) -> Result<Outcome, Refusal> {
     let activity = find(run, target)?;
     let mut tx = Transition::new(run, cx);
-    if is_too_large(result.as_ref()) {
+    if is_too_large(cx, result.as_ref()) {
         let failure = failure::server("Complete result exceeds size limit.", true);
         end_failed(&mut tx, Activity::clone(&activity), Some(failure), by);
         return Ok(tx.finish());
@@ -120,7 +120,7 @@ pub fn fail(
     let activity = find_started(run, target)?;
     let mut activity = Activity::clone(&activity);
     let mut too_large = Vec::new();
-    if is_too_large(last_heartbeat_details.as_ref()) {
+    if is_too_large(cx, last_heartbeat_details.as_ref()) {
         too_large.push(failure::server(HEARTBEAT_TOO_LARGE, true));
     } else if last_heartbeat_details.is_some() {
         activity.heartbeat_details = last_heartbeat_details;
@@ -129,8 +129,8 @@ pub fn fail(
     let failure = failure.map(|given| {
         let size = failure::size(&given);
         let kept = limits::BLOB_CUT_SIZE;
-        let limited = failure::limited(given, limits::BLOB_SIZE_MAX, kept, true);
-        if size > limits::BLOB_SIZE_MAX {
+        let limited = failure::limited(given, cx.limits.blob_size, kept, true);
+        if size > cx.limits.blob_size {
             too_large.push(limited.clone());
         }
         limited
@@ -162,7 +162,7 @@ pub fn cancel(
         version: None,
     };
     let mut tx = Transition::new(run, cx);
-    if is_too_large(details.as_ref()) {
+    if is_too_large(cx, details.as_ref()) {
         let failure = failure::server("Cancel details exceed size limit.", true);
         end_failed(&mut tx, Activity::clone(&activity), Some(failure), by);
         return Ok(tx.finish());
@@ -182,6 +182,6 @@ pub fn cancel(
     Ok(tx.finish())
 }
 
-fn is_too_large(payloads: Option<&Payloads>) -> bool {
-    payloads.is_some_and(|payloads| payloads.encoded_len() > limits::BLOB_SIZE_MAX)
+fn is_too_large(cx: &Context<'_>, payloads: Option<&Payloads>) -> bool {
+    payloads.is_some_and(|payloads| payloads.encoded_len() > cx.limits.blob_size)
 }

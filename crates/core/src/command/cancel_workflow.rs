@@ -16,6 +16,7 @@ pub(super) fn apply(
 ) -> Result<(), CommandError> {
     check::nothing_unseen(tx)?;
     check::payloads_size(
+        tx,
         command.details.as_ref(),
         CAUSE,
         "CancelWorkflowExecutionCommandAttributes.Details",

@@ -24,16 +24,22 @@ pub(super) fn nothing_unseen(tx: &Transition<'_>) -> Result<(), CommandError> {
 
 /// Terminates the run if `payloads` exceed what a single field may hold.
 pub(super) fn payloads_size(
+    tx: &Transition<'_>,
     payloads: Option<&Payloads>,
     cause: Cause,
     field: &str,
 ) -> Result<(), CommandError> {
-    size(payloads.map_or(0, Message::encoded_len), cause, field)
+    size(tx, payloads.map_or(0, Message::encoded_len), cause, field)
 }
 
 /// Terminates the run if a field of so many bytes exceeds what a single field may hold.
-pub(super) fn size(bytes: usize, cause: Cause, field: &str) -> Result<(), CommandError> {
-    within(bytes, limits::BLOB_SIZE_MAX, cause, field)
+pub(super) fn size(
+    tx: &Transition<'_>,
+    bytes: usize,
+    cause: Cause,
+    field: &str,
+) -> Result<(), CommandError> {
+    within(bytes, tx.cx.limits.blob_size, cause, field)
 }
 
 /// Terminates the run if `field` has more bytes than `limit`.

@@ -14,6 +14,7 @@ pub(super) fn apply(
 ) -> Result<(), CommandError> {
     check::nothing_unseen(tx)?;
     check::payloads_size(
+        tx,
         command.result.as_ref(),
         // Not a cause of this command, but the one the reference gives (server-semantics 19).
         Cause::BadScheduleActivityAttributes,

@@ -31,7 +31,7 @@ pub(super) fn apply(
             )
         })?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
-    check_sizes(&command)?;
+    check_sizes(tx, &command)?;
     command.memo = command.memo.as_ref().and_then(attributes::kept_memo);
     command.search_attributes = command
         .search_attributes
@@ -101,19 +101,23 @@ fn check_fields(
 }
 
 fn check_sizes(
+    tx: &Transition<'_>,
     command: &ContinueAsNewWorkflowExecutionCommandAttributes,
 ) -> Result<(), CommandError> {
     check::payloads_size(
+        tx,
         command.input.as_ref(),
         CAUSE,
         "ContinueAsNewWorkflowExecutionCommandAttributes.Input",
     )?;
     check::payloads_size(
+        tx,
         command.last_completion_result.as_ref(),
         CAUSE,
         "ContinueAsNewWorkflowExecutionCommandAttributes.LastCompletionResult",
     )?;
     check::size(
+        tx,
         command.failure.as_ref().map_or(0, Message::encoded_len),
         CAUSE,
         "ContinueAsNewWorkflowExecutionCommandAttributes.Failure",
@@ -121,7 +125,7 @@ fn check_sizes(
     let memo = command.memo.as_ref();
     check::within(
         memo.map_or(0, |memo| attributes::fields_size(&memo.fields)),
-        limits::MEMO_SIZE_MAX,
+        tx.cx.limits.memo_size,
         CAUSE,
         "ContinueAsNewWorkflowExecutionCommandAttributes.Memo",
     )

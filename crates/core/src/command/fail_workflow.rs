@@ -19,6 +19,7 @@ pub(super) fn apply(
         CommandError::bad(CAUSE, "Failure is not set on FailWorkflowExecutionCommand.")
     })?;
     check::size(
+        tx,
         failure::size(&failure),
         CAUSE,
         "FailWorkflowExecutionCommandAttributes.Failure",

@@ -6,8 +6,8 @@ use steadfast_protocol::history::WorkflowPropertiesModifiedEventAttributes;
 use steadfast_protocol::history::history_event::Attributes;
 
 use super::{CommandError, Scope, check};
+use crate::attributes;
 use crate::transition::Transition;
-use crate::{attributes, limits};
 
 const CAUSE: Cause = Cause::BadModifyWorkflowPropertiesAttributes;
 
@@ -27,7 +27,7 @@ pub(super) fn apply(
     let size = attributes::fields_size(&merged).max(attributes::fields_size(&upserted.fields));
     check::within(
         size,
-        limits::MEMO_SIZE_MAX,
+        tx.cx.limits.memo_size,
         CAUSE,
         "ModifyWorkflowPropertiesCommandAttributes.UpsertedMemo",
     )?;

@@ -36,7 +36,12 @@ pub(super) fn apply(
     }
     let details = command.details.iter();
     let size = details.map(|(key, value)| key.len() + value.encoded_len());
-    check::size(size.sum(), CAUSE, "RecordMarkerCommandAttributes.Details")?;
+    check::size(
+        tx,
+        size.sum(),
+        CAUSE,
+        "RecordMarkerCommandAttributes.Details",
+    )?;
     tx.event(Attributes::MarkerRecordedEventAttributes(
         MarkerRecordedEventAttributes {
             marker_name: command.marker_name,

@@ -25,6 +25,7 @@ pub(super) fn apply(
     let plan = Plan::new(command, run_timeout, tx.run.task_queue())
         .map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::payloads_size(
+        tx,
         plan.command.input.as_ref(),
         CAUSE,
         "ScheduleActivityTaskCommandAttributes.Input",

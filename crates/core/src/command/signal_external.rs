@@ -22,6 +22,7 @@ pub(super) fn apply(
     let (namespace, namespace_id) = check::own_namespace(tx, &command.namespace, CAUSE)?;
     let target = check_fields(&command).map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::payloads_size(
+        tx,
         command.input.as_ref(),
         CAUSE,
         "SignalExternalWorkflowExecutionCommandAttributes.Input",

@@ -28,7 +28,7 @@ pub(super) fn apply(
     check_fields(&mut command, tx.run.task_queue())
         .map_err(|detail| CommandError::bad(CAUSE, detail))?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
-    check_sizes(&command)?;
+    check_sizes(tx, &command)?;
     check::pending(
         tx.run.children.len(),
         tx.cx.limits.children,
@@ -132,8 +132,12 @@ fn check_fields(
     check::priority(command.priority.as_ref()).map_err(|what| format!("{what}. {which}"))
 }
 
-fn check_sizes(command: &StartChildWorkflowExecutionCommandAttributes) -> Result<(), CommandError> {
+fn check_sizes(
+    tx: &Transition<'_>,
+    command: &StartChildWorkflowExecutionCommandAttributes,
+) -> Result<(), CommandError> {
     check::payloads_size(
+        tx,
         command.input.as_ref(),
         CAUSE,
         "StartChildWorkflowExecutionCommandAttributes.Input",
@@ -141,7 +145,7 @@ fn check_sizes(command: &StartChildWorkflowExecutionCommandAttributes) -> Result
     let memo = command.memo.as_ref();
     check::within(
         memo.map_or(0, |memo| attributes::fields_size(&memo.fields)),
-        limits::MEMO_SIZE_MAX,
+        tx.cx.limits.memo_size,
         CAUSE,
         "StartChildWorkflowExecutionCommandAttributes.Memo",
     )

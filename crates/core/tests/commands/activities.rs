@@ -1,7 +1,7 @@
 //! Activities in time, and what workers may say about them.
 
 use steadfast_core::activity::{self as core, Target};
-use steadfast_core::limits;
+use steadfast_core::limits::{self, Limits};
 use steadfast_core::time::{SECOND, to_duration};
 use steadfast_protocol::command::ScheduleActivityTaskCommandAttributes;
 use steadfast_protocol::command::command::Attributes as Do;
@@ -255,7 +255,7 @@ fn by_id_the_attempt_does_not_matter() {
 
 #[test]
 fn what_is_too_large_fails_it() {
-    let large = || text(&"x".repeat(limits::BLOB_SIZE_MAX + 1));
+    let large = || text(&"x".repeat(Limits::DEFAULT.blob_size + 1));
     let failed = "6 ActivityTaskStarted of 5 attempt 1
         7 ActivityTaskFailed of 5 started 6 NonRetryableFailure
         8 WorkflowTaskScheduled";
@@ -276,7 +276,7 @@ fn what_is_too_large_fails_it() {
     let mut world = with(|_| {});
     let target = world.start_activity("a");
     let failure = Failure {
-        message: "x".repeat(limits::BLOB_SIZE_MAX + 1),
+        message: "x".repeat(Limits::DEFAULT.blob_size + 1),
         ..boom("Kind")
     };
     let details = Some(large());

@@ -1,6 +1,6 @@
 //! Commands that are wrong: exactly the reference's sentences, and nothing of the completion is left.
 
-use steadfast_core::limits;
+use steadfast_core::limits::{self, Limits};
 use steadfast_core::time::SECOND;
 use steadfast_protocol::Duration;
 use steadfast_protocol::command::command::Attributes as Do;
@@ -329,7 +329,7 @@ fn an_unknown_namespace_is_refused_without_a_trace() {
 #[test]
 fn a_result_that_is_too_large_ends_the_run() {
     let mut world = World::open();
-    let result = Some(text(&"x".repeat(limits::BLOB_SIZE_MAX)));
+    let result = Some(text(&"x".repeat(Limits::DEFAULT.blob_size)));
     let command = Do::CompleteWorkflowExecutionCommandAttributes(
         CompleteWorkflowExecutionCommandAttributes { result },
     );

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use rustc_hash::FxHashMap;
+use steadfast_core::Refusal;
 use steadfast_core::execution::RunKey;
 use steadfast_core::outcome::TaskKind;
 use steadfast_core::query::{self, BufferedQuery, Plan};
 use steadfast_core::time::MILLISECOND;
-use steadfast_core::{Refusal, limits};
 use steadfast_protocol::common::link::{Variant, Workflow};
 use steadfast_protocol::common::{Link, Payloads};
 use steadfast_protocol::enums::QueryResultType;
@@ -110,7 +110,7 @@ impl Engine {
                     drop(waiting);
                     match end {
                         Ok(Ok(QueryEnd::Answer(answer))) => {
-                            if is_too_large(answer.answer.as_ref()) {
+                            if self.is_too_large(answer.answer.as_ref()) {
                                 return Err(Refusal::invalid(TOO_LARGE));
                             }
                             let answer = judge(
@@ -146,7 +146,7 @@ impl Engine {
         let caller = lock(&self.queries.waiting).remove(&token.query_id);
         let caller =
             caller.ok_or_else(|| Refusal::not_found("query task not found, or already expired"))?;
-        let answer = match is_too_large(request.query_result.as_ref()) {
+        let answer = match self.is_too_large(request.query_result.as_ref()) {
             true => Err(Refusal::QueryFailed {
                 message: TOO_LARGE.to_owned(),
                 failure: None,
@@ -303,6 +303,10 @@ impl Engine {
         Duration::from_millis(u64::try_from(patience / MILLISECOND).unwrap_or_default())
             .max(Duration::from_secs(1))
     }
+
+    fn is_too_large(&self, answer: Option<&Payloads>) -> bool {
+        answer.is_some_and(|answer| answer.encoded_len() > self.limits().blob_size)
+    }
 }
 
 /// Takes a buffered query back when its caller goes.
@@ -350,10 +354,6 @@ fn judge(
         message: error_message,
         failure: failure.map(Box::new),
     })
-}
-
-fn is_too_large(answer: Option<&Payloads>) -> bool {
-    answer.is_some_and(|answer| answer.encoded_len() > limits::BLOB_SIZE_MAX)
 }
 
 fn answered(call: &Call, key: &RunKey, query_result: Option<Payloads>) -> QueryWorkflowResponse {

@@ -16,7 +16,7 @@ impl Checked for SignalWorkflowExecutionRequest {
         Scope::Namespace(&self.namespace)
     }
 
-    fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
+    fn check(&mut self, context: &Context<'_>) -> Result<(), Refusal> {
         fields::execution(self.workflow_execution.as_ref())?;
         fields::set(&self.signal_name, "SignalName is not set on request.")?;
         fields::length("SignalName", &self.signal_name)?;
@@ -24,7 +24,7 @@ impl Checked for SignalWorkflowExecutionRequest {
         fields::length("RequestId", &self.request_id)?;
         fields::identity(&self.identity)?;
         links::links(&self.links, &[])?;
-        fields::blob(self.input.as_ref())
+        fields::blob(context.limits, self.input.as_ref())
     }
 }
 
@@ -47,12 +47,12 @@ impl Checked for TerminateWorkflowExecutionRequest {
         Scope::Namespace(&self.namespace)
     }
 
-    fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
+    fn check(&mut self, context: &Context<'_>) -> Result<(), Refusal> {
         fields::execution(self.workflow_execution.as_ref())?;
         fields::length("FirstExecutionRunId", &self.first_execution_run_id)?;
         fields::identity(&self.identity)?;
         links::links(&self.links, &[])?;
-        fields::blob(self.details.as_ref())
+        fields::blob(context.limits, self.details.as_ref())
     }
 }
 
@@ -107,7 +107,7 @@ impl Checked for QueryWorkflowRequest {
         Scope::Namespace(&self.namespace)
     }
 
-    fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
+    fn check(&mut self, context: &Context<'_>) -> Result<(), Refusal> {
         fields::execution(self.execution.as_ref())?;
         let Some(query) = &self.query else {
             return Err(Refusal::invalid("WorkflowQuery is not set on request."));
@@ -118,7 +118,7 @@ impl Checked for QueryWorkflowRequest {
             "QueryRejectCondition",
             self.query_reject_condition,
         )?;
-        fields::blob(query.query_args.as_ref())
+        fields::blob(context.limits, query.query_args.as_ref())
     }
 }
 

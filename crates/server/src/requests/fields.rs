@@ -2,7 +2,7 @@
 
 use prost::Message;
 use steadfast_core::Refusal;
-use steadfast_core::limits::{BLOB_SIZE_MAX, ID_LENGTH_MAX, MEMO_SIZE_MAX};
+use steadfast_core::limits::{ID_LENGTH_MAX, Limits};
 use steadfast_core::time::{self, DURATION_MAX};
 use steadfast_protocol::Duration;
 use steadfast_protocol::common::{Memo, Payloads, WorkflowExecution, WorkflowType};
@@ -90,16 +90,16 @@ pub(crate) fn duration_field(field: &str, value: Option<&mut Duration>) -> Resul
 }
 
 /// The size of an input, result or details.
-pub(crate) fn blob(value: Option<&Payloads>) -> Result<(), Refusal> {
-    if value.is_some_and(|payloads| payloads.encoded_len() > BLOB_SIZE_MAX) {
+pub(crate) fn blob(limits: &Limits, value: Option<&Payloads>) -> Result<(), Refusal> {
+    if value.is_some_and(|payloads| payloads.encoded_len() > limits.blob_size) {
         return Err(Refusal::invalid("Blob data size exceeds limit."));
     }
     Ok(())
 }
 
 /// The size of a memo.
-pub(crate) fn memo(value: Option<&Memo>) -> Result<(), Refusal> {
-    if value.is_some_and(|memo| memo.encoded_len() > MEMO_SIZE_MAX) {
+pub(crate) fn memo(limits: &Limits, value: Option<&Memo>) -> Result<(), Refusal> {
+    if value.is_some_and(|memo| memo.encoded_len() > limits.memo_size) {
         return Err(Refusal::invalid("Memo size exceeds limit."));
     }
     Ok(())

@@ -16,7 +16,7 @@ mod workflow_task;
 use std::time::{Duration, Instant};
 
 use steadfast_core::Refusal;
-use steadfast_engine::Namespace;
+use steadfast_engine::{Limits, Namespace};
 
 /// Polls need at least this much time to be worth while.
 const POLL_TIME_MIN: Duration = Duration::from_secs(2);
@@ -50,6 +50,8 @@ pub(crate) enum Scope<'a> {
 pub(crate) struct Context<'a> {
     /// The namespace it is about.
     pub namespace: &'a Namespace,
+    /// What the server was given.
+    pub limits: &'a Limits,
     /// When it came.
     pub arrived: Instant,
     /// When the caller stops waiting.

@@ -58,9 +58,9 @@ impl Checked for StartWorkflowExecutionRequest {
         time_skipping(self.time_skipping_config.is_some())?;
         versioning_override(self.versioning_override.as_ref())?;
         task_queue::deployment_options(self.eager_worker_deployment_options.as_ref())?;
-        fields::blob(self.input.as_ref())?;
-        fields::blob(self.last_completion_result.as_ref())?;
-        fields::memo(self.memo.as_ref())
+        fields::blob(context.limits, self.input.as_ref())?;
+        fields::blob(context.limits, self.last_completion_result.as_ref())?;
+        fields::memo(context.limits, self.memo.as_ref())
     }
 }
 
@@ -108,9 +108,9 @@ impl Checked for SignalWithStartWorkflowExecutionRequest {
         links::links(&self.links, &[])?;
         time_skipping(self.time_skipping_config.is_some())?;
         versioning_override(self.versioning_override.as_ref())?;
-        fields::blob(self.input.as_ref())?;
-        fields::blob(self.signal_input.as_ref())?;
-        fields::memo(self.memo.as_ref())
+        fields::blob(context.limits, self.input.as_ref())?;
+        fields::blob(context.limits, self.signal_input.as_ref())?;
+        fields::memo(context.limits, self.memo.as_ref())
     }
 }
 

@@ -49,18 +49,21 @@ pub(crate) async fn serve_on(
     store: Arc<dyn Store>,
     visibility: Arc<dyn VisibilityStore>,
 ) -> Served {
+    serve_within(Limits::DEFAULT, store, visibility).await
+}
+
+/// With other limits.
+pub(crate) async fn serve_within(
+    limits: Limits,
+    store: Arc<dyn Store>,
+    visibility: Arc<dyn VisibilityStore>,
+) -> Served {
     let namespaces = Arc::new(Namespaces::open(store.clone(), new_id()).unwrap());
     for name in ["default", "other"] {
         create(&namespaces, name);
     }
     let parts = Parts {
-        engine: Engine::start(
-            store,
-            visibility.clone(),
-            namespaces.clone(),
-            Limits::DEFAULT,
-        )
-        .unwrap(),
+        engine: Engine::start(store, visibility.clone(), namespaces.clone(), limits).unwrap(),
         namespaces: namespaces.clone(),
         visibility,
         registry: Registry::default(),
