@@ -5,8 +5,8 @@
 //!     browser budgets --address HOST:PORT --ui URL [--events N]       of a server that `steadfast-bench ui` has filled
 //!
 //! More options: `--namespace NAME`, `--visits N` looks at each page, `--patches N` changes of a page that is followed,
-//! `--only PART` (`first`, `inputs`, `changes`, `growth`, `official`), `--official URL` of an official UI before the
-//! same server, to compare with.
+//! `--only PART` (`first`, `inputs`, `changes`, `growth`, `official`), `--pages TEXT` that is in the names of the pages
+//! of first views, `--official URL` of an official UI before the same server, to compare with.
 //!
 //! Prints tables with the budgets beside the figures, and fails if one is exceeded.
 
@@ -65,6 +65,7 @@ struct Options {
     patches: u64,
     official: Option<String>,
     only: String,
+    pages: String,
 }
 
 impl Options {
@@ -80,6 +81,7 @@ impl Options {
             patches: 10_000,
             official: None,
             only: String::new(),
+            pages: String::new(),
         };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -99,6 +101,7 @@ impl Options {
                 "--patches" => options.patches = number()?,
                 "--official" => options.official = Some(site()),
                 "--only" => options.only = value.clone(),
+                "--pages" => options.pages = value.clone(),
                 other => bail!("unknown option {other}"),
             }
         }
@@ -165,7 +168,9 @@ async fn measure(options: &Options) -> Result<bool> {
     subject.changes.work(&run).await?;
     subject.changes.complete(&run, "done").await?;
     if wanted("first") {
-        let pages = pages::all(&subject, &long, &short).await?;
+        let mut pages = pages::all(&subject, &long, &short).await?;
+        pages.retain(|page| page.name.contains(&options.pages));
+        ensure!(!pages.is_empty(), "no page is named {}", options.pages);
         kept.show(&first_views::measure(&subject, &pages).await?);
     }
     if wanted("inputs") {

@@ -28,7 +28,7 @@ const OBSERVE: &str = "(() => {
     observe('layout-shift', (entry) => {
         if (entry.hadRecentInput) return;
         seen.shift += entry.value;
-        const names = entry.sources.map(({ node }) => node?.id || node?.parentElement?.id || node?.nodeName);
+        const names = entry.sources.map(({ node }) => `${node?.nodeName} in ${(node?.closest ? node : node?.parentElement)?.closest('[id]')?.id}`);
         if (seen.shifted.length < 5) seen.shifted.push(names.join(' '));
     });
     observe('event', (entry) => {
