@@ -137,7 +137,7 @@ pub(super) async fn filters(target: &Target) -> Result<Report, BenchError> {
     };
     let mut cases = vec![
         one("all", ""),
-        Case::new("200 rows", LIST_MS, vec![target.list(&[("size", "200")])]),
+        Case::new("100 rows", LIST_MS, vec![target.list(&[("size", "100")])]),
     ];
     for status in STATUSES {
         let query = format!("ExecutionStatus = \"{status}\"");

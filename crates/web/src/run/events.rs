@@ -21,8 +21,10 @@ use crate::shell::Shell;
 use crate::time::Moment;
 use crate::visit::{Visit, page};
 
-/// Events or steps on a page.
+/// Events on a page.
 const ROWS: usize = 200;
+/// Steps on a page, which are more elements each.
+const STEPS: usize = 150;
 /// Pages of the server that are searched for one page here.
 const SEARCHED_MAX: usize = 40;
 
@@ -309,20 +311,20 @@ impl Window {
             None => begin,
             Some(event) => {
                 let at = all.iter().position(|group| group.events.contains(&event));
-                at.map_or(begin, |at| at / ROWS * ROWS)
+                at.map_or(begin, |at| at / STEPS * STEPS)
             }
         };
         let number = |at: usize| i64::try_from(at).ok();
         if begin > 0 {
             self.first = Some(link(None));
-            self.previous = Some(link(number(begin.saturating_sub(ROWS))));
+            self.previous = Some(link(number(begin.saturating_sub(STEPS))));
         }
-        if begin + ROWS < all.len() {
-            self.next = Some(link(number(begin + ROWS)));
-            self.last = Some(link(number((all.len() - 1) / ROWS * ROWS)));
+        if begin + STEPS < all.len() {
+            self.next = Some(link(number(begin + STEPS)));
+            self.last = Some(link(number((all.len() - 1) / STEPS * STEPS)));
         }
         self.note = format!("{} steps.", all.len());
-        let page = all.iter().skip(begin).take(ROWS);
+        let page = all.iter().skip(begin).take(STEPS);
         self.steps = page.map(|group| step(visit, loaded, head, group)).collect();
     }
 }

@@ -22,8 +22,8 @@ use crate::shell::{Section, Shell};
 use crate::token;
 use crate::visit::{Visit, page};
 
-/// Sizes of a page that are offered, the usual one first.
-const SIZES: [usize; 4] = [50, 20, 100, 200];
+/// Sizes of a page that are offered, the usual one first. A row is some 16 elements, and a page is to have 2,500 at most.
+const SIZES: [usize; 3] = [50, 20, 100];
 /// As many pages back as the link to the previous one leads.
 const TRAIL_MAX: usize = 10;
 

@@ -29,7 +29,7 @@ const PACE: Pace = Pace {
     most: Duration::from_secs(10),
 };
 /// As many rows as a page can have.
-const ROWS_MAX: usize = 200;
+const ROWS_MAX: usize = 100;
 
 /// How many runs started since the page was made.
 #[derive(Template)]

@@ -17,7 +17,7 @@ use crate::tab::literal;
 
 const HEAP_MB: f64 = 3.0;
 /// Runs that change, each a row of the list.
-const ROWS: usize = 200;
+const ROWS: usize = 100;
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// Nodes that another state of the same page may have more, such as a longer text of a status in each row.
 const NODES_OF_A_STATE: f64 = 500.0;
@@ -53,7 +53,7 @@ pub async fn measure(subject: &Subject) -> Result<Report> {
         )
     };
     listed(subject, &list, &rows("")).await?;
-    grow(&mut report, subject, "list of 200 rows", &list, &runs, rows).await?;
+    grow(&mut report, subject, "list of 100 rows", &list, &runs, rows).await?;
     for run in &runs[1..] {
         subject.changes.terminate(run).await?;
     }

@@ -135,8 +135,8 @@ pub async fn measure(subject: &Subject, long: &RunPages) -> Result<Report> {
     let pages = [
         ("list", subject.url("/workflows"), LIST),
         (
-            "list of 200 rows",
-            subject.url("/workflows?size=200"),
+            "list of 100 rows",
+            subject.url("/workflows?size=100"),
             LONG_LIST,
         ),
         ("long run", long.url(""), RUN),

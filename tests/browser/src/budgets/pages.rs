@@ -83,7 +83,7 @@ pub async fn all(subject: &Subject, long: &RunPages, short: &RunPages) -> Result
             "a type, sorted",
             &query("WorkflowType = \"BenchFill07\" ORDER BY StartTime"),
         ),
-        list("200 rows", "?size=200"),
+        list("100 rows", "?size=100"),
         list(
             &format!("page {number}"),
             &format!("?page={number}&token={token}"),
