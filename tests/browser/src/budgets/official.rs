@@ -9,8 +9,8 @@ use super::pages::RunPages;
 use super::report::{Report, Samples};
 use super::visit;
 
-/// It may be silent for so long between two of its calls.
-const QUIET: Duration = Duration::from_secs(2);
+/// It may be silent for so long between two of its calls: its script runs for seconds before the first.
+const QUIET: Duration = Duration::from_secs(12);
 
 pub async fn measure(
     subject: &Subject,
