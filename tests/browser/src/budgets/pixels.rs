@@ -97,7 +97,8 @@ async fn signals(
     let mut took = Samples::default();
     for number in 0..count {
         pause(number).await;
-        let signal = format!("{}-{number}", encoded(&run.id));
+        // The long run keeps those of earlier measurements.
+        let signal = format!("{}-{}-{number}", encoded(&run.id), std::process::id());
         let shows = format!(
             "document.querySelector('#run-history tbody').textContent.includes({})",
             literal(&signal)
