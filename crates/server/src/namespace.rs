@@ -99,7 +99,7 @@ impl Frontend {
                 "GetNamespace operation failed.  Both ID and Name specified in request.",
             )),
         };
-        Ok(self.described(&*found.map_err(status)?))
+        Ok(described(&*found.map_err(status)?, self.engine.limits()))
     }
 
     pub(crate) async fn list_namespaces(
@@ -122,12 +122,16 @@ impl Frontend {
             .namespace_filter
             .is_some_and(|filter| filter.include_deleted);
         let page = self.namespaces.list(after, size, include_deleted);
+        let limits = self.engine.limits();
         let next_page_token = match page.last() {
             Some(last) if page.len() == size => last.id.clone().into(),
             _ => Default::default(),
         };
         Ok(ListNamespacesResponse {
-            namespaces: page.iter().map(|record| self.described(record)).collect(),
+            namespaces: page
+                .iter()
+                .map(|record| described(record, limits))
+                .collect(),
             next_page_token,
         })
     }
@@ -163,7 +167,7 @@ impl Frontend {
                 }
                 check_replication(request.replication_config.as_ref())
             })?;
-            let all = frontend.described(&record);
+            let all = described(&record, frontend.engine.limits());
             Ok(UpdateNamespaceResponse {
                 namespace_info: all.namespace_info,
                 config: all.config,
@@ -216,63 +220,6 @@ impl Frontend {
             })
         })
         .await
-    }
-
-    /// The namespace as clients are shown it.
-    fn described(&self, record: &NamespaceRecord) -> DescribeNamespaceResponse {
-        let given = self.engine.limits();
-        DescribeNamespaceResponse {
-            namespace_info: Some(NamespaceInfo {
-                name: record.name.clone(),
-                state: record.state,
-                description: record.description.clone(),
-                owner_email: record.owner_email.clone(),
-                data: record.data.clone(),
-                id: record.id.clone(),
-                // A capability makes clients rely on it: only what is there may stand here.
-                capabilities: Some(Capabilities {
-                    eager_workflow_start: true,
-                    poller_autoscaling: true,
-                    worker_heartbeats: true,
-                    reported_problems_search_attribute: true,
-                    ..Capabilities::default()
-                }),
-                limits: Some(Limits {
-                    blob_size_limit_error: i64::try_from(given.blob_size).unwrap_or(i64::MAX),
-                    memo_size_limit_error: i64::try_from(given.memo_size).unwrap_or(i64::MAX),
-                    workflow_task_completion_size_limit_error: COMPLETION_BYTES_MAX,
-                }),
-                supports_schedules: false,
-            }),
-            config: Some(NamespaceConfig {
-                workflow_execution_retention_ttl: Some(Duration {
-                    seconds: record.retention_ns / NANOS,
-                    nanos: (record.retention_ns % NANOS) as i32,
-                }),
-                bad_binaries: Some(BadBinaries {
-                    binaries: record
-                        .bad_binaries
-                        .iter()
-                        .map(|(checksum, bad)| (checksum.clone(), shown_binary(bad)))
-                        .collect(),
-                }),
-                history_archival_state: ArchivalState::Disabled as i32,
-                visibility_archival_state: ArchivalState::Disabled as i32,
-                custom_search_attribute_aliases: record.search_attribute_aliases.clone(),
-                ..NamespaceConfig::default()
-            }),
-            replication_config: Some(NamespaceReplicationConfig {
-                active_cluster_name: CLUSTER_NAME.to_owned(),
-                clusters: vec![ClusterReplicationConfig {
-                    cluster_name: CLUSTER_NAME.to_owned(),
-                    ..ClusterReplicationConfig::default()
-                }],
-                state: ReplicationState::Normal as i32,
-            }),
-            failover_version: 0,
-            is_global_namespace: false,
-            ..DescribeNamespaceResponse::default()
-        }
     }
 }
 
@@ -399,6 +346,65 @@ fn check_replication(config: Option<&NamespaceReplicationConfig>) -> Result<(), 
         cluster(&one.cluster_name)?;
     }
     Ok(())
+}
+
+/// The namespace as clients are shown it.
+fn described(
+    record: &NamespaceRecord,
+    given: &steadfast_engine::Limits,
+) -> DescribeNamespaceResponse {
+    DescribeNamespaceResponse {
+        namespace_info: Some(NamespaceInfo {
+            name: record.name.clone(),
+            state: record.state,
+            description: record.description.clone(),
+            owner_email: record.owner_email.clone(),
+            data: record.data.clone(),
+            id: record.id.clone(),
+            // A capability makes clients rely on it: only what is there may stand here.
+            capabilities: Some(Capabilities {
+                eager_workflow_start: true,
+                poller_autoscaling: true,
+                worker_heartbeats: true,
+                reported_problems_search_attribute: true,
+                ..Capabilities::default()
+            }),
+            limits: Some(Limits {
+                blob_size_limit_error: i64::try_from(given.blob_size).unwrap_or(i64::MAX),
+                memo_size_limit_error: i64::try_from(given.memo_size).unwrap_or(i64::MAX),
+                workflow_task_completion_size_limit_error: COMPLETION_BYTES_MAX,
+            }),
+            supports_schedules: false,
+        }),
+        config: Some(NamespaceConfig {
+            workflow_execution_retention_ttl: Some(Duration {
+                seconds: record.retention_ns / NANOS,
+                nanos: (record.retention_ns % NANOS) as i32,
+            }),
+            bad_binaries: Some(BadBinaries {
+                binaries: record
+                    .bad_binaries
+                    .iter()
+                    .map(|(checksum, bad)| (checksum.clone(), shown_binary(bad)))
+                    .collect(),
+            }),
+            history_archival_state: ArchivalState::Disabled as i32,
+            visibility_archival_state: ArchivalState::Disabled as i32,
+            custom_search_attribute_aliases: record.search_attribute_aliases.clone(),
+            ..NamespaceConfig::default()
+        }),
+        replication_config: Some(NamespaceReplicationConfig {
+            active_cluster_name: CLUSTER_NAME.to_owned(),
+            clusters: vec![ClusterReplicationConfig {
+                cluster_name: CLUSTER_NAME.to_owned(),
+                ..ClusterReplicationConfig::default()
+            }],
+            state: ReplicationState::Normal as i32,
+        }),
+        failover_version: 0,
+        is_global_namespace: false,
+        ..DescribeNamespaceResponse::default()
+    }
 }
 
 fn shown_binary(bad: &BadBinary) -> BadBinaryInfo {

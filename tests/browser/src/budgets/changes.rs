@@ -15,8 +15,8 @@ pub type At = f64;
 
 pub struct Changes {
     script: Script,
-    /// Ids of runs begin so, and never were before.
-    fresh: String,
+    /// Ids of runs begin so, and names of signals may: never used before.
+    pub fresh: String,
 }
 
 /// A run that waits for changes.

@@ -1,11 +1,11 @@
 //! How soon a page is there, and how light it is, for somebody who has never been there.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Subject;
 use super::pages::Page;
 use super::report::{Report, Samples};
-use super::visit;
+use super::visit::{self, Looks};
 
 /// In milliseconds: something is painted, the largest part is.
 pub const FCP_MS: f64 = 150.0;
@@ -23,58 +23,45 @@ pub async fn measure(subject: &Subject, pages: &[Page]) -> Result<Report> {
     ));
     for page in pages {
         eprintln!("first view: {}", page.name);
-        let [
-            mut fcp,
-            mut lcp,
-            mut shift,
-            mut elements,
-            mut requests,
-            mut bytes,
-        ] = std::array::from_fn(|_| Samples::default());
-        for _ in 0..subject.visits {
-            let seen = visit::first(&subject.chromium, &page.url, None)
-                .await
-                .with_context(|| page.name.clone())?;
-            fcp.add(seen.vitals.fcp.context("nothing was painted")?);
-            lcp.add(seen.vitals.lcp.context("nothing was painted")?);
-            shift.add(seen.vitals.shift);
-            elements.add(seen.vitals.elements as f64);
-            requests.add(seen.weight.requests as f64);
-            bytes.add(seen.weight.bytes / 1000.0);
-            if seen.vitals.shift > SHIFT {
-                eprintln!("  shifted: {}", seen.vitals.shifted.join(", "));
-            }
+        let looks = Looks::take(subject, &page.name, &page.url, None).await?;
+        for shifted in &looks.shifted {
+            eprintln!("  shifted: {shifted}");
         }
         let worst = |samples: &Samples| samples.worst().unwrap_or(f64::NAN);
         let name = &page.name;
-        report.add_p95(format!("{name}: first paint p95"), &fcp, "ms", Some(FCP_MS));
+        report.add_p95(
+            format!("{name}: first paint p95"),
+            &looks.fcp,
+            "ms",
+            Some(FCP_MS),
+        );
         report.add_p95(
             format!("{name}: largest paint p95"),
-            &lcp,
+            &looks.lcp,
             "ms",
             Some(LCP_MS),
         );
         report.add(
             format!("{name}: layout shift"),
-            worst(&shift),
+            worst(&looks.shift),
             "",
             Some(SHIFT),
         );
         report.add(
             format!("{name}: elements"),
-            worst(&elements),
+            worst(&looks.elements),
             "",
             Some(ELEMENTS),
         );
         report.add(
             format!("{name}: requests"),
-            worst(&requests),
+            worst(&looks.requests),
             "",
             Some(REQUESTS),
         );
         report.add(
             format!("{name}: all bytes"),
-            worst(&bytes),
+            worst(&looks.kb),
             "KB",
             page.most_kb,
         );

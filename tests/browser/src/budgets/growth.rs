@@ -8,7 +8,6 @@ use chromiumoxide::cdp::js_protocol::heap_profiler::CollectGarbageParams;
 
 use super::Subject;
 use super::changes::Watched;
-use super::first_views::SHIFT;
 use super::pages::RunPages;
 use super::report::Report;
 use super::visit::Visitor;
@@ -178,17 +177,7 @@ async fn grow(
         "",
         Some(0.0),
     );
-    let vitals = visitor.vitals().await?;
-    if vitals.shift > SHIFT {
-        eprintln!("  shifted: {}", vitals.shifted.join(", "));
-    }
-    report.add(
-        format!("{name}: layout shift"),
-        vitals.shift,
-        "",
-        Some(SHIFT),
-    );
-    subject.chromium.close_tab(visitor.tab).await
+    visitor.still(report, name, &subject.chromium).await
 }
 
 /// After a collection of garbage.

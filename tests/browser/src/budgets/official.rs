@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Subject;
 use super::pages::RunPages;
-use super::report::{Report, Samples};
-use super::visit;
+use super::report::Report;
+use super::visit::Looks;
 
 /// It may be silent for so long between two of its calls: its script runs for seconds before the first.
 const QUIET: Duration = Duration::from_secs(12);
@@ -32,31 +32,13 @@ pub async fn measure(
     ];
     for (name, url) in pages {
         eprintln!("official UI: {name}");
-        let [
-            mut fcp,
-            mut lcp,
-            mut shift,
-            mut elements,
-            mut requests,
-            mut bytes,
-        ] = std::array::from_fn(|_| Samples::default());
-        for _ in 0..subject.visits {
-            let seen = visit::first(&subject.chromium, &url, Some(QUIET))
-                .await
-                .with_context(|| name.to_owned())?;
-            fcp.add(seen.vitals.fcp.context("nothing was painted")?);
-            lcp.add(seen.vitals.lcp.context("nothing was painted")?);
-            shift.add(seen.vitals.shift);
-            elements.add(seen.vitals.elements as f64);
-            requests.add(seen.weight.requests as f64);
-            bytes.add(seen.weight.bytes / 1000.0);
-        }
-        report.add_p95(format!("{name}: first paint p95"), &fcp, "ms", None);
-        report.add_p95(format!("{name}: largest paint p95"), &lcp, "ms", None);
-        report.add_p95(format!("{name}: layout shift p95"), &shift, "", None);
-        report.add_p95(format!("{name}: elements p95"), &elements, "", None);
-        report.add_p95(format!("{name}: requests p95"), &requests, "", None);
-        report.add_p95(format!("{name}: all bytes p95"), &bytes, "KB", None);
+        let looks = Looks::take(subject, name, &url, Some(QUIET)).await?;
+        report.add_p95(format!("{name}: first paint p95"), &looks.fcp, "ms", None);
+        report.add_p95(format!("{name}: largest paint p95"), &looks.lcp, "ms", None);
+        report.add_p95(format!("{name}: layout shift p95"), &looks.shift, "", None);
+        report.add_p95(format!("{name}: elements p95"), &looks.elements, "", None);
+        report.add_p95(format!("{name}: requests p95"), &looks.requests, "", None);
+        report.add_p95(format!("{name}: all bytes p95"), &looks.kb, "KB", None);
     }
     Ok(report)
 }

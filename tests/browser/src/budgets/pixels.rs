@@ -9,11 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::Subject;
 use super::changes::Watched;
-use super::first_views::SHIFT;
 use super::pages::RunPages;
 use super::report::{Report, Samples};
 use super::visit::Visitor;
-use crate::data::encoded;
 use crate::tab::literal;
 
 const SHOWN_MS: f64 = 250.0;
@@ -48,7 +46,9 @@ pub async fn measure(subject: &Subject, long: &RunPages) -> Result<Report> {
         runs.push(run);
     }
     report.add_p95("list: a run was started: p95", &took, "ms", Some(SHOWN_MS));
-    still(&mut report, "list: a run was started", visitor, subject).await?;
+    visitor
+        .still(&mut report, "list: a run was started", &subject.chromium)
+        .await?;
 
     // The newest come first.
     let visitor = Visitor::new(&subject.chromium).await?;
@@ -68,7 +68,9 @@ pub async fn measure(subject: &Subject, long: &RunPages) -> Result<Report> {
         "ms",
         Some(SHOWN_MS),
     );
-    still(&mut report, "list: a run was terminated", visitor, subject).await?;
+    visitor
+        .still(&mut report, "list: a run was terminated", &subject.chromium)
+        .await?;
 
     let run = changes.start("small").await?;
     let pages = RunPages::new(subject, &run);
@@ -98,7 +100,7 @@ async fn signals(
     for number in 0..count {
         pause(number).await;
         // The long run keeps those of earlier measurements.
-        let signal = format!("{}-{}-{number}", encoded(&run.id), std::process::id());
+        let signal = format!("{}-{number}", subject.changes.fresh);
         let shows = format!(
             "document.querySelector('#run-history tbody').textContent.includes({})",
             literal(&signal)
@@ -116,13 +118,13 @@ async fn signals(
         "ms",
         Some(SHOWN_MS),
     );
-    still(
-        report,
-        &format!("{name}: a signal came in"),
-        visitor,
-        subject,
-    )
-    .await
+    visitor
+        .still(
+            report,
+            &format!("{name}: a signal came in"),
+            &subject.chromium,
+        )
+        .await
 }
 
 /// The first page of a run, whose head says what it waits for: an activity ends.
@@ -156,7 +158,9 @@ async fn activities(
         "ms",
         Some(SHOWN_MS),
     );
-    still(report, "small run: an activity ended", visitor, subject).await
+    visitor
+        .still(report, "small run: an activity ended", &subject.chromium)
+        .await
 }
 
 /// The run with the long history, which changes as others do.
@@ -168,21 +172,6 @@ fn long_run(subject: &Subject, long: &RunPages) -> Result<Watched> {
         run: run.to_owned(),
         started: 0.0,
     })
-}
-
-/// Nothing may have moved while things changed.
-async fn still(report: &mut Report, name: &str, visitor: Visitor, subject: &Subject) -> Result<()> {
-    let vitals = visitor.vitals().await?;
-    if vitals.shift > SHIFT {
-        eprintln!("  shifted: {}", vitals.shifted.join(", "));
-    }
-    report.add(
-        format!("{name}: layout shift"),
-        vitals.shift,
-        "",
-        Some(SHIFT),
-    );
-    subject.chromium.close_tab(visitor.tab).await
 }
 
 /// So long between two changes, that they meet a page at any time of its rhythm.

@@ -8,6 +8,9 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 };
 use serde::Deserialize;
 
+use super::Subject;
+use super::first_views::SHIFT;
+use super::report::{Report, Samples};
 use super::traffic::{Traffic, Weight};
 use crate::chromium::Chromium;
 use crate::tab::Tab;
@@ -58,9 +61,9 @@ pub struct Vitals {
 }
 
 /// A first look.
-pub struct Visit {
-    pub vitals: Vitals,
-    pub weight: Weight,
+struct Visit {
+    vitals: Vitals,
+    weight: Weight,
 }
 
 impl Visitor {
@@ -90,6 +93,21 @@ impl Visitor {
             .with_context(|| url.to_owned())
     }
 
+    /// Reports how much has moved so far, and says what; then closes the tab.
+    pub async fn still(self, report: &mut Report, name: &str, chromium: &Chromium) -> Result<()> {
+        let vitals = self.vitals().await?;
+        if vitals.shift > SHIFT {
+            eprintln!("  shifted: {}", vitals.shifted.join(", "));
+        }
+        report.add(
+            format!("{name}: layout shift"),
+            vitals.shift,
+            "",
+            Some(SHIFT),
+        );
+        chromium.close_tab(self.tab).await
+    }
+
     /// What was measured so far, the frame included that is being made.
     pub async fn vitals(&self) -> Result<Vitals> {
         self.tab
@@ -102,7 +120,7 @@ impl Visitor {
 }
 
 /// A first look at a page: nothing is in a cache, no connection is open.
-pub async fn first(chromium: &Chromium, url: &str, quiet: Option<Duration>) -> Result<Visit> {
+async fn first(chromium: &Chromium, url: &str, quiet: Option<Duration>) -> Result<Visit> {
     let visitor = Visitor::new(chromium).await?;
     visitor.go_until(url, quiet.unwrap_or(QUIET)).await?;
     let visit = Visit {
@@ -115,6 +133,45 @@ pub async fn first(chromium: &Chromium, url: &str, quiet: Option<Duration>) -> R
         Some(_) => chromium.abandon_tab(visitor.tab).await?,
     }
     Ok(visit)
+}
+
+/// What first looks at one page came to, as many as are wanted of each.
+#[derive(Default)]
+pub struct Looks {
+    pub fcp: Samples,
+    pub lcp: Samples,
+    pub shift: Samples,
+    pub elements: Samples,
+    pub requests: Samples,
+    pub kb: Samples,
+    /// What moved, of each look in which something did.
+    pub shifted: Vec<String>,
+}
+
+impl Looks {
+    pub async fn take(
+        subject: &Subject,
+        name: &str,
+        url: &str,
+        quiet: Option<Duration>,
+    ) -> Result<Self> {
+        let mut looks = Self::default();
+        for _ in 0..subject.visits {
+            let Visit { vitals, weight } = first(&subject.chromium, url, quiet)
+                .await
+                .with_context(|| name.to_owned())?;
+            looks.fcp.add(vitals.fcp.context("nothing was painted")?);
+            looks.lcp.add(vitals.lcp.context("nothing was painted")?);
+            looks.shift.add(vitals.shift);
+            looks.elements.add(vitals.elements as f64);
+            looks.requests.add(weight.requests as f64);
+            looks.kb.add(weight.bytes / 1000.0);
+            if vitals.shift > SHIFT {
+                looks.shifted.push(vitals.shifted.join(", "));
+            }
+        }
+        Ok(looks)
+    }
 }
 
 async fn throttle(tab: &Tab, rate: f64) -> Result<()> {
