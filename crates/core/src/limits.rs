@@ -19,6 +19,11 @@ pub struct Limits {
     pub blob_size: usize,
     /// The memo of a run, bytes.
     pub memo_size: usize,
+    /// A single input, result, details or failure from which the log speaks of it, bytes; what is kept of a failure beyond
+    /// [`Limits::blob_size`].
+    pub blob_size_logged: usize,
+    /// The memo of a run from which the log speaks of it, bytes.
+    pub memo_size_logged: usize,
     /// Pending activities.
     pub activities: usize,
     /// Pending children.
@@ -37,6 +42,10 @@ pub struct Limits {
     pub heartbeats: i64,
     /// Workflow task attempts that fail in a row before list filters find the run by that; 0 for never.
     pub problems_reported_from: i32,
+    /// How long a poll waits for a task, nanoseconds.
+    pub task_poll: i64,
+    /// How long a call waits for new events of a history, nanoseconds.
+    pub history_poll: i64,
 }
 
 impl Limits {
@@ -49,6 +58,8 @@ impl Limits {
         pending_size: 8 * 1024 * 1024,
         blob_size: 2 * 1024 * 1024,
         memo_size: 2 * 1024 * 1024,
+        blob_size_logged: 512 * 1024,
+        memo_size_logged: 2 * 1024,
         activities: PENDING_MAX,
         children: PENDING_MAX,
         external_signals: PENDING_MAX,
@@ -58,6 +69,8 @@ impl Limits {
         buffered_queries: 1,
         heartbeats: 30 * 60 * SECOND,
         problems_reported_from: 5,
+        task_poll: 60 * SECOND,
+        history_poll: 20 * SECOND,
     };
 }
 
@@ -81,8 +94,6 @@ pub const CRON_SCHEDULE_LENGTH_MAX: usize = 1000;
 pub const ACTIVITY_FAILURE_KEPT_MAX: usize = 4 * 1024;
 /// What is kept of a failure beyond that, bytes.
 pub const ACTIVITY_FAILURE_CUT_SIZE: usize = 2 * 1024;
-/// What is kept of a failure beyond [`Limits::blob_size`], bytes.
-pub const BLOB_CUT_SIZE: usize = 512 * 1024;
 /// The search attributes of a run or a command, bytes.
 pub const SEARCH_ATTRIBUTES_SIZE_MAX: usize = 40 * 1024;
 /// The value of one search attribute, bytes.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tonic::{Request, Status};
 
 use crate::deadline::Arrival;
+use crate::requests::sizes::SizeLog;
 use crate::requests::{Checked, Context, Scope, fields};
 use crate::searches::Searches;
 use crate::status::{short_name, status};
@@ -26,6 +27,7 @@ pub(crate) struct Frontend {
     pub(crate) workers: Arc<Workers>,
     /// The long polls that wait.
     pub(crate) waits: Arc<Waits>,
+    pub(crate) size_log: Arc<SizeLog>,
     /// The address that clients are told.
     pub(crate) address: Arc<str>,
     /// True once the server is stopping: long polls then end.
@@ -40,9 +42,11 @@ impl Frontend {
         let admitted = self
             .resolve(&message.scope(), R::STARTS)
             .and_then(|namespace| {
+                let limits = self.engine.limits();
+                self.size_log.look_at(&message, &namespace.name, limits);
                 message.check(&Context {
                     namespace: &namespace,
-                    limits: self.engine.limits(),
+                    limits,
                     arrived: arrival.map_or_else(std::time::Instant::now, |arrival| arrival.at),
                     deadline: arrival.and_then(|arrival| arrival.deadline),
                 })?;

@@ -113,6 +113,7 @@ impl Server {
             searches: Searches::of(self.parts.visibility),
             workers: Arc::default(),
             waits: Arc::default(),
+            size_log: Arc::default(),
             address: address.to_string().into(),
             draining: draining.clone(),
         };

@@ -20,7 +20,6 @@ use steadfast_visibility::{
 use tonic::Status;
 
 use crate::frontend::Frontend;
-use crate::requests::fields;
 use crate::status::status;
 
 /// A worker that was silent for so long is taken for gone.
@@ -142,7 +141,6 @@ impl Frontend {
         request: RecordWorkerHeartbeatRequest,
     ) -> Result<RecordWorkerHeartbeatResponse, Status> {
         let namespace = self.usable(&request.namespace).map_err(status)?;
-        fields::identity(&request.identity).map_err(status)?;
         self.workers
             .hear(&namespace.id, request.worker_heartbeat, Instant::now());
         Ok(RecordWorkerHeartbeatResponse::default())

@@ -6,9 +6,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use prost::Message;
 use steadfast_engine::Limits;
 use steadfast_protocol::command::command::Attributes as Do;
 use steadfast_protocol::command::{
@@ -25,21 +23,10 @@ use steadfast_protocol::worker::WorkerHeartbeat;
 use steadfast_protocol::workflowservice as wf;
 use steadfast_store::MemoryStore;
 use steadfast_visibility::MemoryVisibility;
-use support::{Served, call, serve, serve_within};
-use tonic::{Code, Status};
+use support::{Served, ask, serve, serve_within};
+use tonic::Code;
 
-const PATIENCE: Duration = Duration::from_secs(10);
 const NAMESPACE: &str = "default";
-
-async fn ask<T: Message + Default>(
-    served: &Served,
-    rpc: &str,
-    request: impl Message,
-) -> Result<T, Status> {
-    let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{rpc}");
-    let answer = call(&served.channel, &path, request.encode_to_vec(), PATIENCE).await?;
-    Ok(T::decode(answer).unwrap())
-}
 
 fn queue() -> Option<TaskQueue> {
     Some(TaskQueue {

@@ -38,6 +38,10 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
         let number = value.parse::<u32>().ok();
         number.ok_or_else(|| format!("the value of {key} is not a number: {value}"))
     };
+    let nanos = || {
+        let nanos = duration(value);
+        nanos.ok_or_else(|| format!("the value of {key} is not a duration: {value}"))
+    };
     match name.as_str() {
         "limit.historycount.error" => limits.history_count = number()?.into(),
         "limit.historysize.error" => limits.history_size = number()?.into(),
@@ -50,6 +54,8 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
         "limit.mutablestatesize.error" => limits.pending_size = number()? as usize,
         "limit.blobsize.error" => limits.blob_size = number()? as usize,
         "limit.memosize.error" => limits.memo_size = number()? as usize,
+        "limit.blobsize.warn" => limits.blob_size_logged = number()? as usize,
+        "limit.memosize.warn" => limits.memo_size_logged = number()? as usize,
         "limit.numpendingactivities.error" => limits.activities = number()? as usize,
         "limit.numpendingchildexecutions.error" => limits.children = number()? as usize,
         "limit.numpendingsignals.error" => limits.external_signals = number()? as usize,
@@ -57,11 +63,9 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
         "history.maximumsignalsperexecution" => limits.signals = number()?.into(),
         "history.maximumbufferedeventsbatch" => limits.buffered_events = number()? as usize,
         "history.maxbufferedquerycount" => limits.buffered_queries = number()? as usize,
-        "history.workflowtaskheartbeattimeout" => {
-            let nanos = duration(value);
-            limits.heartbeats =
-                nanos.ok_or_else(|| format!("the value of {key} is not a duration: {value}"))?;
-        }
+        "history.workflowtaskheartbeattimeout" => limits.heartbeats = nanos()?,
+        "history.longpollexpirationinterval" => limits.history_poll = nanos()?,
+        "matching.longpollexpirationinterval" => limits.task_poll = nanos()?,
         "system.numconsecutiveworkflowtaskproblemstotriggersearchattribute" => {
             limits.problems_reported_from = i32::try_from(number()?).unwrap_or(i32::MAX);
         }
@@ -105,7 +109,11 @@ mod tests {
             ("LIMIT.NUMPENDINGACTIVITIES.ERROR", "10"),
             ("limit.blobSize.error", "20000"),
             ("limit.memoSize.error", "3000"),
+            ("limit.blobSize.warn", "10000"),
+            ("limit.memoSize.warn", "1000"),
             ("history.workflowTaskHeartbeatTimeout", "\"5s\""),
+            ("history.longPollExpirationInterval", "500ms"),
+            ("matching.longPollExpirationInterval", "1m"),
         ] {
             assert_eq!(apply(&mut limits, key, value), Ok(Effect::Understood));
         }
@@ -114,7 +122,11 @@ mod tests {
             activities: 10,
             blob_size: 20_000,
             memo_size: 3000,
+            blob_size_logged: 10_000,
+            memo_size_logged: 1000,
             heartbeats: 5_000_000_000,
+            history_poll: 500_000_000,
+            task_poll: 60_000_000_000,
             ..Limits::DEFAULT
         };
         assert_eq!(limits, wanted);

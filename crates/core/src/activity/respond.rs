@@ -15,7 +15,6 @@ use super::{Answerer, Target, find, find_started};
 use crate::context::Context;
 use crate::execution::Execution;
 use crate::failure;
-use crate::limits;
 use crate::outcome::Outcome;
 use crate::record::Activity;
 use crate::refusal::Refusal;
@@ -128,7 +127,7 @@ pub fn fail(
     }
     let failure = failure.map(|given| {
         let size = failure::size(&given);
-        let kept = limits::BLOB_CUT_SIZE;
+        let kept = cx.limits.blob_size_logged;
         let limited = failure::limited(given, cx.limits.blob_size, kept, true);
         if size > cx.limits.blob_size {
             too_large.push(limited.clone());

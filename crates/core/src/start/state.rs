@@ -1,11 +1,8 @@
 //! What a new run starts with: the attributes of its first event, and its head (server-semantics 2.4).
 
 use steadfast_protocol::common::WorkflowExecution;
-use steadfast_protocol::enums::{
-    ContinueAsNewInitiator, EventType, TaskQueueKind, WorkflowExecutionStatus,
-};
+use steadfast_protocol::enums::{ContinueAsNewInitiator, EventType, WorkflowExecutionStatus};
 use steadfast_protocol::history::WorkflowExecutionStartedEventAttributes;
-use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflow::ResetPoints;
 
 use super::{FirstTask, StartParams, effective_timeouts};
@@ -62,11 +59,7 @@ pub(super) fn started_attributes(
         }),
         parent_initiated_event_id: parent.map_or(0, |parent| parent.initiated_event_id),
         parent_initiated_event_version: parent.map_or(0, |parent| parent.initiated_event_version),
-        task_queue: request.task_queue.as_ref().map(|queue| TaskQueue {
-            name: queue.name.clone(),
-            kind: TaskQueueKind::Normal as i32,
-            normal_name: String::new(),
-        }),
+        task_queue: request.task_queue.clone(),
         input: request.input.clone(),
         workflow_execution_timeout: to_duration_opt(execution_timeout),
         workflow_run_timeout,

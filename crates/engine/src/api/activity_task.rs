@@ -59,7 +59,7 @@ impl Engine {
             deployment_options: request.deployment_options,
             worker_version_capabilities: request.worker_version_capabilities,
         };
-        let until = call.poll_until(super::TASK_POLL);
+        let until = call.poll_until(self.limits().task_poll);
         let mut poller = Poller::begin(node.clone(), key, info)?;
         while let Some(polled) = poller.next(until).await {
             let started = match &polled.task {

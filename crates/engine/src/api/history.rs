@@ -13,7 +13,7 @@ use steadfast_protocol::workflowservice::{
 };
 use tokio::sync::oneshot;
 
-use super::{Call, HISTORY_POLL, names, require};
+use super::{Call, names, require};
 use crate::Engine;
 use crate::clock::instant;
 use crate::shard::{Durability, Shard, store_refusal};
@@ -48,7 +48,7 @@ impl Engine {
         request: GetWorkflowExecutionHistoryRequest,
     ) -> Result<GetWorkflowExecutionHistoryResponse, Refusal> {
         let node = self.node();
-        let until = call.poll_until(HISTORY_POLL);
+        let until = call.poll_until(self.limits().history_poll);
         let (workflow_id, run_id) = names(request.execution.as_ref());
         let mut token = parse_token(&request.next_page_token, run_id)?;
         loop {
@@ -223,6 +223,7 @@ fn page(history: History, token: Option<HistoryToken>) -> GetWorkflowExecutionHi
     }
 }
 
+/// What is not positive means the largest; what is larger than that is cut.
 fn page_size(wanted: i32) -> usize {
     match usize::try_from(wanted) {
         Ok(wanted) if wanted > 0 => wanted.min(PAGE_EVENTS),

@@ -39,18 +39,14 @@ pub struct Call {
     pub for_people: bool,
 }
 
-/// Long polls of task queues end after this.
-const TASK_POLL: Duration = Duration::from_secs(60);
-/// Long polls of histories end after this.
-const HISTORY_POLL: Duration = Duration::from_secs(20);
 /// Long polls are answered this long before their caller gives up.
 const MARGIN: Duration = Duration::from_secs(1);
 
 impl Call {
-    /// When a long poll of at most `longest` has to be answered.
-    fn poll_until(&self, longest: Duration) -> Instant {
+    /// When a long poll of at most so many nanoseconds has to be answered.
+    fn poll_until(&self, longest: i64) -> Instant {
         let now = instant();
-        let limit = now + longest;
+        let limit = now + Duration::from_nanos(longest.unsigned_abs());
         match self.deadline {
             Some(deadline) => limit.min(deadline.checked_sub(MARGIN).unwrap_or(now)),
             None => limit,

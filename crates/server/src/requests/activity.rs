@@ -11,6 +11,7 @@ use steadfast_protocol::workflowservice::{
     RespondActivityTaskFailedRequest,
 };
 
+use super::sizes::Sizes;
 use super::{Checked, Context, Scope, fields, task_queue};
 
 impl Checked for PollActivityTaskQueueRequest {
@@ -40,9 +41,9 @@ impl Checked for PollActivityTaskQueueRequest {
     }
 }
 
-/// The requests that name an activity by the token of its task.
+/// The requests that name an activity by the token of its task, each with its fields that may be large.
 macro_rules! by_token {
-    ($($request:ident: |$this:ident| $check:expr;)*) => {$(
+    ($($request:ident($($blob:ident),*): |$this:ident| $check:expr;)*) => {$(
         impl Checked for $request {
             fn scope(&self) -> Scope<'_> {
                 Scope::Task {
@@ -52,29 +53,37 @@ macro_rules! by_token {
             }
 
             fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
-                fields::identity(&self.identity)?;
                 let $this = self;
                 $check
+            }
+
+            fn sizes(&self) -> Sizes<'_> {
+                Sizes::default()$(.blob(self.$blob.as_ref()))*
             }
         }
     )*};
 }
 
 by_token! {
-    RecordActivityTaskHeartbeatRequest: |_this| Ok(());
-    RespondActivityTaskCompletedRequest: |this|
-        task_queue::deployment_options(this.deployment_options.as_ref());
-    RespondActivityTaskFailedRequest: |this| {
+    RecordActivityTaskHeartbeatRequest(details): |_this| Ok(());
+    RespondActivityTaskCompletedRequest(result): |this| {
+        fields::identity(&this.identity)?;
+        task_queue::deployment_options(this.deployment_options.as_ref())
+    };
+    RespondActivityTaskFailedRequest(failure, last_heartbeat_details): |this| {
+        fields::identity(&this.identity)?;
         task_queue::deployment_options(this.deployment_options.as_ref())?;
         attempt_failed(this.cause, this.failure.as_ref())
     };
-    RespondActivityTaskCanceledRequest: |this|
-        task_queue::deployment_options(this.deployment_options.as_ref());
+    RespondActivityTaskCanceledRequest(details): |this| {
+        fields::identity(&this.identity)?;
+        task_queue::deployment_options(this.deployment_options.as_ref())
+    };
 }
 
-/// The requests that name an activity by the ids of its workflow and its own.
+/// The requests that name an activity by the ids of its workflow and its own, each with its fields that may be large.
 macro_rules! by_id {
-    ($($request:ident: |$this:ident| $check:expr;)*) => {$(
+    ($($request:ident($($blob:ident),*): |$this:ident| $check:expr;)*) => {$(
         impl Checked for $request {
             fn scope(&self) -> Scope<'_> {
                 Scope::Namespace(&self.namespace)
@@ -86,20 +95,28 @@ macro_rules! by_id {
                 fields::run_id(&self.run_id, "RunId is not valid UUID.")?;
                 fields::set(&self.activity_id, "ActivityId is not set on request.")?;
                 fields::length("ActivityId", &self.activity_id)?;
-                fields::identity(&self.identity)?;
                 let $this = self;
                 $check
+            }
+
+            fn sizes(&self) -> Sizes<'_> {
+                Sizes::of(&self.workflow_id, &self.run_id)$(.blob(self.$blob.as_ref()))*
             }
         }
     )*};
 }
 
 by_id! {
-    RecordActivityTaskHeartbeatByIdRequest: |_this| Ok(());
-    RespondActivityTaskCompletedByIdRequest: |_this| Ok(());
-    RespondActivityTaskFailedByIdRequest: |this| attempt_failed(this.cause, this.failure.as_ref());
-    RespondActivityTaskCanceledByIdRequest: |this|
-        task_queue::deployment_options(this.deployment_options.as_ref());
+    RecordActivityTaskHeartbeatByIdRequest(details): |_this| Ok(());
+    RespondActivityTaskCompletedByIdRequest(result): |this| fields::identity(&this.identity);
+    RespondActivityTaskFailedByIdRequest(failure, last_heartbeat_details): |this| {
+        fields::identity(&this.identity)?;
+        attempt_failed(this.cause, this.failure.as_ref())
+    };
+    RespondActivityTaskCanceledByIdRequest(details): |this| {
+        fields::identity(&this.identity)?;
+        task_queue::deployment_options(this.deployment_options.as_ref())
+    };
 }
 
 /// A failure is the application's own, if one is given at all.

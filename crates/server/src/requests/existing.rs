@@ -1,6 +1,7 @@
 //! Requests about a workflow that runs or ran (server-semantics 7).
 
 use steadfast_core::Refusal;
+use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::enums::{HistoryEventFilterType, QueryRejectCondition};
 use steadfast_protocol::workflowservice::{
     DeleteWorkflowExecutionRequest, DescribeWorkflowExecutionRequest,
@@ -9,6 +10,7 @@ use steadfast_protocol::workflowservice::{
     TerminateWorkflowExecutionRequest,
 };
 
+use super::sizes::Sizes;
 use super::{Checked, Context, Scope, fields, links};
 
 impl Checked for SignalWorkflowExecutionRequest {
@@ -22,9 +24,12 @@ impl Checked for SignalWorkflowExecutionRequest {
         fields::length("SignalName", &self.signal_name)?;
         // Left empty if it is: a signal without request id is never taken for a repeated one.
         fields::length("RequestId", &self.request_id)?;
-        fields::identity(&self.identity)?;
         links::links(&self.links, &[])?;
         fields::blob(context.limits, self.input.as_ref())
+    }
+
+    fn sizes(&self) -> Sizes<'_> {
+        of_execution(self.workflow_execution.as_ref()).blob(self.input.as_ref())
     }
 }
 
@@ -37,7 +42,6 @@ impl Checked for RequestCancelWorkflowExecutionRequest {
         fields::execution(self.workflow_execution.as_ref())?;
         fields::length("RequestId", &self.request_id)?;
         fields::length("FirstExecutionRunId", &self.first_execution_run_id)?;
-        fields::identity(&self.identity)?;
         links::links(&self.links, &[])
     }
 }
@@ -50,7 +54,6 @@ impl Checked for TerminateWorkflowExecutionRequest {
     fn check(&mut self, context: &Context<'_>) -> Result<(), Refusal> {
         fields::execution(self.workflow_execution.as_ref())?;
         fields::length("FirstExecutionRunId", &self.first_execution_run_id)?;
-        fields::identity(&self.identity)?;
         links::links(&self.links, &[])?;
         fields::blob(context.limits, self.details.as_ref())
     }
@@ -86,8 +89,7 @@ impl Checked for GetWorkflowExecutionHistoryRequest {
         fields::enumeration::<HistoryEventFilterType>(
             "HistoryEventFilterType",
             self.history_event_filter_type,
-        )?;
-        page_size(self.maximum_page_size)
+        )
     }
 }
 
@@ -97,8 +99,7 @@ impl Checked for GetWorkflowExecutionHistoryReverseRequest {
     }
 
     fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
-        fields::execution(self.execution.as_ref())?;
-        page_size(self.maximum_page_size)
+        fields::execution(self.execution.as_ref())
     }
 }
 
@@ -120,12 +121,13 @@ impl Checked for QueryWorkflowRequest {
         )?;
         fields::blob(context.limits, query.query_args.as_ref())
     }
+
+    fn sizes(&self) -> Sizes<'_> {
+        let arguments = self.query.as_ref().and_then(|it| it.query_args.as_ref());
+        of_execution(self.execution.as_ref()).blob(arguments)
+    }
 }
 
-/// Zero means the largest; what is larger than that is cut.
-fn page_size(value: i32) -> Result<(), Refusal> {
-    if value < 0 {
-        return Err(Refusal::invalid("PageSize is negative."));
-    }
-    Ok(())
+fn of_execution(execution: Option<&WorkflowExecution>) -> Sizes<'_> {
+    execution.map_or_else(Sizes::default, |it| Sizes::of(&it.workflow_id, &it.run_id))
 }

@@ -18,7 +18,8 @@ pub(crate) fn length(field: &str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The identity of the caller: may be empty.
+/// The identity of a worker, which descriptions of queues repeat; may be empty. That of other callers has no limit of
+/// its own.
 pub(crate) fn identity(value: &str) -> Result<(), Refusal> {
     length("Identity", value)
 }

@@ -8,6 +8,7 @@ mod attributes;
 mod existing;
 pub(crate) mod fields;
 mod links;
+pub(crate) mod sizes;
 mod start;
 mod task_queue;
 mod worker;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use steadfast_core::Refusal;
 use steadfast_engine::{Limits, Namespace};
+
+use sizes::Sizes;
 
 /// Polls need at least this much time to be worth while.
 const POLL_TIME_MIN: Duration = Duration::from_secs(2);
@@ -31,6 +34,11 @@ pub(crate) trait Checked {
 
     /// Refuses what no state of the server could make right, and fills in what is not set.
     fn check(&mut self, context: &Context<'_>) -> Result<(), Refusal>;
+
+    /// What of it may be worth a line in the log for its size.
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes::default()
+    }
 }
 
 /// Where a request says which namespace it is about.

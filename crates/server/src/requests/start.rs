@@ -12,6 +12,7 @@ use steadfast_protocol::workflowservice::{
     SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
 };
 
+use super::sizes::Sizes;
 use super::{Checked, Context, Scope, attributes, fields, links, task_queue};
 
 const FAIRNESS_KEY_BYTES_MAX: usize = 64;
@@ -39,7 +40,6 @@ impl Checked for StartWorkflowExecutionRequest {
             self.workflow_task_timeout.as_mut(),
         )?;
         fields::request_id(&mut self.request_id)?;
-        fields::identity(&self.identity)?;
         policies.settle(Conflict::Fail)?;
         self.workflow_id_reuse_policy = policies.reuse as i32;
         self.workflow_id_conflict_policy = policies.conflict as i32;
@@ -61,6 +61,12 @@ impl Checked for StartWorkflowExecutionRequest {
         fields::blob(context.limits, self.input.as_ref())?;
         fields::blob(context.limits, self.last_completion_result.as_ref())?;
         fields::memo(context.limits, self.memo.as_ref())
+    }
+
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes::of(&self.workflow_id, "")
+            .blob(self.input.as_ref())
+            .memo(self.memo.as_ref())
     }
 }
 
@@ -99,7 +105,6 @@ impl Checked for SignalWithStartWorkflowExecutionRequest {
             self.workflow_task_timeout.as_mut(),
         )?;
         fields::request_id(&mut self.request_id)?;
-        fields::identity(&self.identity)?;
         policies.settle(Conflict::UseExisting)?;
         self.workflow_id_reuse_policy = policies.reuse as i32;
         self.workflow_id_conflict_policy = policies.conflict as i32;
@@ -111,6 +116,13 @@ impl Checked for SignalWithStartWorkflowExecutionRequest {
         fields::blob(context.limits, self.input.as_ref())?;
         fields::blob(context.limits, self.signal_input.as_ref())?;
         fields::memo(context.limits, self.memo.as_ref())
+    }
+
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes::of(&self.workflow_id, "")
+            .blob(self.input.as_ref())
+            .blob(self.signal_input.as_ref())
+            .memo(self.memo.as_ref())
     }
 }
 

@@ -48,7 +48,6 @@ impl Checked for ShutdownWorkerRequest {
     }
 
     fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
-        fields::identity(&self.identity)?;
         task_queue::name(&self.sticky_task_queue)?;
         task_queue::name(&self.task_queue)?;
         fields::length("WorkerInstanceKey", &self.worker_instance_key)?;

@@ -7,6 +7,7 @@ use steadfast_protocol::workflowservice::{
     RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
 };
 
+use super::sizes::Sizes;
 use super::{Checked, Context, Scope, fields, task_queue};
 
 impl Checked for PollWorkflowTaskQueueRequest {
@@ -65,6 +66,10 @@ impl Checked for RespondWorkflowTaskCompletedRequest {
         }
         Ok(())
     }
+
+    fn sizes(&self) -> Sizes<'_> {
+        self.commands.iter().fold(Sizes::default(), Sizes::command)
+    }
 }
 
 impl Checked for RespondWorkflowTaskFailedRequest {
@@ -80,6 +85,10 @@ impl Checked for RespondWorkflowTaskFailedRequest {
         fields::enumeration::<WorkflowTaskFailedCause>("WorkflowTaskFailedCause", self.cause)?;
         task_queue::deployment_options(self.deployment_options.as_ref())
     }
+
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes::default().blob(self.failure.as_ref())
+    }
 }
 
 impl Checked for RespondQueryTaskCompletedRequest {
@@ -93,6 +102,10 @@ impl Checked for RespondQueryTaskCompletedRequest {
     fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
         fields::enumeration::<QueryResultType>("QueryResultType", self.completed_type)?;
         fields::enumeration::<WorkflowTaskFailedCause>("WorkflowTaskFailedCause", self.cause)
+    }
+
+    fn sizes(&self) -> Sizes<'_> {
+        Sizes::default().blob(self.query_result.as_ref())
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use prometheus_client::registry::Registry;
+use prost::Message;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use steadfast_engine::token::TaskToken;
 use steadfast_engine::{Engine, Limits, NamespaceRecord, Namespaces};
@@ -132,6 +133,20 @@ pub(crate) fn methods() -> Vec<MethodDescriptor> {
         .collect();
     assert!(methods.len() > 100);
     methods
+}
+
+/// How long [`ask`] waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Calls an RPC of the WorkflowService.
+pub(crate) async fn ask<T: Message + Default>(
+    served: &Served,
+    rpc: &str,
+    request: impl Message,
+) -> Result<T, Status> {
+    let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{rpc}");
+    let answer = call(&served.channel, &path, request.encode_to_vec(), PATIENCE).await?;
+    Ok(T::decode(answer).unwrap())
 }
 
 /// Calls an RPC with an encoded request; answers the encoded response.
