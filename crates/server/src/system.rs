@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use steadfast_protocol::operatorservice::{
     ClusterMetadata, ListClustersRequest, ListClustersResponse,
 };
+use steadfast_protocol::taskqueue::TaskQueuePartitionMetadata;
 use steadfast_protocol::version::{ReleaseInfo, VersionInfo};
 use steadfast_protocol::workflowservice::get_system_info_response::Capabilities;
 use steadfast_protocol::workflowservice::{
     GetClusterInfoRequest, GetClusterInfoResponse, GetSearchAttributesRequest,
     GetSearchAttributesResponse, GetSystemInfoRequest, GetSystemInfoResponse,
+    ListTaskQueuePartitionsRequest, ListTaskQueuePartitionsResponse,
 };
 use steadfast_visibility::system_attributes;
 use tonic::Status;
 
 use crate::frontend::Frontend;
+use crate::requests::task_queue;
+use crate::status::status;
 use crate::version::{SERVER_VERSION, STEADFAST_VERSION, SUPPORTED_CLIENTS};
 
 pub(crate) const CLUSTER_NAME: &str = "active";
@@ -95,6 +99,23 @@ impl Frontend {
                 is_replication_enabled: false,
             }],
             next_page_token: Default::default(),
+        })
+    }
+
+    /// A queue is in one piece, which this server has; nobody needs to have used it.
+    pub(crate) async fn list_task_queue_partitions(
+        &self,
+        mut request: ListTaskQueuePartitionsRequest,
+    ) -> Result<ListTaskQueuePartitionsResponse, Status> {
+        let queue = task_queue::named(request.task_queue.as_mut()).map_err(status)?;
+        let whole = vec![TaskQueuePartitionMetadata {
+            key: queue.name.clone(),
+            owner_host_name: self.address.to_string(),
+        }];
+        self.usable(&request.namespace).map_err(status)?;
+        Ok(ListTaskQueuePartitionsResponse {
+            activity_task_queue_partitions: whole.clone(),
+            workflow_task_queue_partitions: whole,
         })
     }
 

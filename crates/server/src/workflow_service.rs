@@ -144,6 +144,7 @@ workflow_service! {
     here {
         get_system_info: GetSystemInfoRequest => GetSystemInfoResponse;
         get_cluster_info: GetClusterInfoRequest => GetClusterInfoResponse;
+        list_task_queue_partitions: ListTaskQueuePartitionsRequest => ListTaskQueuePartitionsResponse;
         get_search_attributes: GetSearchAttributesRequest => GetSearchAttributesResponse;
         register_namespace: RegisterNamespaceRequest => RegisterNamespaceResponse;
         describe_namespace: DescribeNamespaceRequest => DescribeNamespaceResponse;

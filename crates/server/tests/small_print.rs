@@ -20,7 +20,7 @@ use steadfast_protocol::workflowservice as wf;
 use steadfast_store::MemoryStore;
 use steadfast_visibility::MemoryVisibility;
 use support::{Served, ask, serve, serve_within};
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing_subscriber::fmt::MakeWriter;
 
 const NAMESPACE: &str = "default";
@@ -145,6 +145,33 @@ async fn a_run_may_start_on_a_queue_of_the_kind_sticky() {
     assert_eq!(queues, [sticky, normal]);
     let task = poll(&served, Default::default()).await.unwrap();
     assert_eq!(task.workflow_execution.unwrap().workflow_id, "w");
+}
+
+#[tokio::test]
+async fn a_queue_has_one_partition_of_each_type() {
+    let served = serve().await;
+    let ask = async |task_queue| {
+        let request = wf::ListTaskQueuePartitionsRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_queue,
+        };
+        let rpc = "ListTaskQueuePartitions";
+        ask::<wf::ListTaskQueuePartitionsResponse>(&served, rpc, request).await
+    };
+    let listed = ask(queue()).await.unwrap();
+    for partitions in [
+        listed.workflow_task_queue_partitions,
+        listed.activity_task_queue_partitions,
+    ] {
+        let [whole] = &partitions[..] else {
+            panic!("{partitions:?}");
+        };
+        assert_eq!(whole.key, "q");
+        assert_eq!(whole.owner_host_name, served.address.to_string());
+    }
+    let refused = ask(None).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(refused.message(), "taskQueue is not set");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ pub(crate) mod fields;
 mod links;
 pub(crate) mod sizes;
 mod start;
-mod task_queue;
+pub(crate) mod task_queue;
 mod worker;
 mod workflow_task;
 
