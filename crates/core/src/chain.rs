@@ -169,6 +169,8 @@ fn next(
             attempt,
             execution_expiration: run.head.execution_expiration,
             reset_points: run.head.reset_points.clone(),
+            // Known once the run is closed: see `follow`.
+            events: 0,
         }),
         first_task: FirstTask::AfterBackoff(backoff),
         signal: None,
@@ -177,8 +179,12 @@ fn next(
 }
 
 /// Begins the run that follows, in the same batch as the close.
-pub(crate) fn follow(tx: &mut Transition<'_>, successor: Successor) {
+pub(crate) fn follow(tx: &mut Transition<'_>, mut successor: Successor) {
     assert!(!tx.run.is_open(), "a run follows a closed one");
+    let head = &tx.run.head;
+    if let Some(continued) = &mut successor.params.continued {
+        continued.events = head.events_before + head.next_event_id - 1;
+    }
     let started = start::begin(tx.cx, successor.params);
     tx.run.head.successor_run_id = started.run.key.run_id.clone();
     tx.out.successor = Some(Box::new((started.run, started.outcome)));

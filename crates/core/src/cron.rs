@@ -45,7 +45,7 @@ pub fn backoff(schedule: &str, from: Time, now: Time) -> Option<i64> {
 /// A parsed schedule.
 #[derive(Clone, Debug)]
 enum Schedule {
-    /// Whole seconds after whole seconds.
+    /// So many nanoseconds after the time it is reckoned from.
     Every(i64),
     /// On the wall clock of a zone.
     Fields(Box<Fields>),
@@ -156,7 +156,7 @@ impl Schedule {
     /// The first tick after `from`.
     fn next(&self, from: Time) -> Option<Time> {
         match self {
-            Self::Every(interval) => Some(Time(from.0 - from.0.rem_euclid(SECOND)).plus(*interval)),
+            Self::Every(interval) => Some(from.plus(*interval)),
             Self::Fields(fields) => fields.next(from),
         }
     }

@@ -1,5 +1,6 @@
 //! All limits of an execution in one place. The figures are the reference server's defaults (server-semantics 0.5).
 
+use crate::execution::Execution;
 use crate::time::SECOND;
 
 /// The limits that a server can be given, as tests of workflows near them do.
@@ -113,6 +114,33 @@ pub const WORKFLOW_TASK_TIMEOUT_MAX: i64 = 120 * SECOND;
 pub const WORKFLOW_TASK_BACKOFF_ATTEMPT: i32 = 3;
 /// Longest workflow task timeout by growth, nanoseconds.
 pub const WORKFLOW_TASK_BACKOFF_MAX: i64 = 10 * 60 * SECOND;
+
+/// Events that a change of a run may add without being a surprise: see [`is_near`].
+const CHANGE_EVENTS: i64 = 10_000;
+/// Bytes that a change of a run may add without being a surprise: more than a request can have.
+const CHANGE_BYTES: usize = 5 * 1024 * 1024;
+
+/// Why an open run may not go on.
+pub(crate) fn exceeded(run: &Execution, limits: &Limits) -> Option<&'static str> {
+    if !run.is_open() {
+        None
+    } else if run.head.next_event_id - 1 > limits.history_count {
+        Some("Workflow history count exceeds limit.")
+    } else if run.head.history_size > limits.history_size {
+        Some("Workflow history size exceeds limit.")
+    } else if run.pending_bytes + run.buffered_bytes > limits.pending_size {
+        Some("Workflow mutable state size exceeds limit.")
+    } else {
+        None
+    }
+}
+
+/// Whether a change of `run` may bring it beyond a limit, unless it adds an extraordinary number of events.
+pub(crate) fn is_near(run: &Execution, limits: &Limits) -> bool {
+    run.head.next_event_id + CHANGE_EVENTS > limits.history_count
+        || run.head.history_size + CHANGE_BYTES as i64 > limits.history_size
+        || run.pending_bytes + run.buffered_bytes + CHANGE_BYTES > limits.pending_size
+}
 
 const _: () =
     assert!(Limits::DEFAULT.blob_size + BUFFERED_BYTES_MAX < Limits::DEFAULT.pending_size);

@@ -109,6 +109,9 @@ pub struct Head {
     /// success.
     #[prost(string, repeated, tag = "33")]
     pub problem: Vec<String>,
+    /// Events of the runs before this one in its chain: task ids go on from there.
+    #[prost(int64, tag = "34")]
+    pub events_before: i64,
 }
 
 /// A pending workflow task. Whether it is started lives in memory only.

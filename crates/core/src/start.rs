@@ -75,6 +75,8 @@ pub struct Continued {
     pub execution_expiration: i64,
     /// Reset points of the runs before.
     pub reset_points: Vec<ResetPointInfo>,
+    /// Events of the runs before.
+    pub events: i64,
 }
 
 /// When the first workflow task is scheduled.
@@ -131,7 +133,7 @@ pub(crate) fn begin(cx: &Context<'_>, params: StartParams) -> Started {
     let head = state::head(cx, &params, &attributes, backoff);
     let event = HistoryEvent {
         event_id: 1,
-        task_id: 1,
+        task_id: head.events_before + 1,
         event_time: Some(cx.now.to_proto()),
         event_type: EventType::WorkflowExecutionStarted as i32,
         user_metadata: params.request.user_metadata,

@@ -6,11 +6,9 @@ use steadfast_protocol::failure::{Failure, TimeoutFailureInfo};
 use steadfast_protocol::history::WorkflowExecutionTimedOutEventAttributes;
 use steadfast_protocol::history::history_event::Attributes;
 
-use crate::execution::Execution;
-use crate::limits::Limits;
 use crate::time::Time;
 use crate::transition::Transition;
-use crate::{chain, close, workflow_task};
+use crate::{chain, close};
 
 /// The run or the chain timed out. A retry or a cron run may follow while the chain has time left.
 pub(crate) fn run(tx: &mut Transition<'_>) {
@@ -45,28 +43,5 @@ fn failure() -> Failure {
             last_heartbeat_details: None,
         })),
         ..Default::default()
-    }
-}
-
-/// Terminates an open run that has grown beyond its limits.
-pub(crate) fn enforce_limits(tx: &mut Transition<'_>) {
-    if let Some(reason) = exceeded(tx.run, tx.cx.limits) {
-        tx.force_task_closed();
-        workflow_task::terminate(tx, reason);
-        tx.out.beyond_limit = Some(reason);
-    }
-}
-
-fn exceeded(run: &Execution, limits: &Limits) -> Option<&'static str> {
-    if !run.is_open() {
-        None
-    } else if run.head.next_event_id - 1 > limits.history_count {
-        Some("Workflow history count exceeds limit.")
-    } else if run.head.history_size > limits.history_size {
-        Some("Workflow history size exceeds limit.")
-    } else if run.pending_bytes + run.buffered_bytes > limits.pending_size {
-        Some("Workflow mutable state size exceeds limit.")
-    } else {
-        None
     }
 }

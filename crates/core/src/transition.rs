@@ -26,6 +26,7 @@ use crate::outcome::{Effect, Outcome, Task, TaskKind};
 use crate::record::{Activity, BUFFERED, Child, Timer, WorkflowTask};
 use crate::rows::Row;
 use crate::time::{Time, to_duration};
+use crate::workflow_task;
 
 /// Who the server signs as when it closes or fails something by itself.
 pub const SERVER_IDENTITY: &str = "history-service";
@@ -41,13 +42,17 @@ pub struct Transition<'a> {
     block: Vec<HistoryEvent>,
     buffered_rows_before: u64,
     task_wanted: bool,
+    /// The run as it was, if this change may bring it beyond a limit.
+    before: Option<Box<Execution>>,
 }
 
 impl<'a> Transition<'a> {
     /// Begins a change of `run`.
     pub fn new(run: &'a mut Execution, cx: &'a Context<'a>) -> Self {
         let buffered_rows_before = run.head.next_buffered;
+        let is_near = run.is_open() && limits::is_near(run, cx.limits);
         Self {
+            before: is_near.then(|| Box::new(run.clone())),
             run,
             cx,
             out: Outcome::default(),
@@ -100,7 +105,7 @@ impl<'a> Transition<'a> {
         let id = self.run.head.next_event_id;
         self.run.head.next_event_id += 1;
         event.event_id = id;
-        event.task_id = id;
+        event.task_id = self.run.head.events_before + id;
         self.run.head.history_size += event.encoded_len() as i64;
         self.block.push(event);
         id
@@ -428,8 +433,15 @@ impl<'a> Transition<'a> {
     }
 
     /// Ends the transition: flushes what may be flushed, schedules the workflow task that is wanted.
+    ///
+    /// A change that brings the run beyond a limit terminates it instead, and is not made (server-semantics 0.5).
     pub fn finish(mut self) -> Outcome {
-        crate::timeout::enforce_limits(&mut self);
+        if let Some(limit) = limits::exceeded(self.run, self.cx.limits) {
+            self.undo();
+            self.force_task_closed();
+            workflow_task::terminate(&mut self, limit);
+            self.out.beyond_limit = Some(limit);
+        }
         if self.run.is_open() {
             if self.run.started_task.is_some() && self.buffer_is_full() {
                 self.fail_task_to_flush();
@@ -444,6 +456,16 @@ impl<'a> Transition<'a> {
         self.end_block();
         self.run.head.transition_count += 1;
         self.out
+    }
+
+    /// Makes the change not made, if the run was kept as it was before.
+    fn undo(&mut self) {
+        if let Some(before) = self.before.take() {
+            *self.run = *before;
+            self.out = Outcome::default();
+            self.block.clear();
+            self.task_wanted = false;
+        }
     }
 
     fn buffer_is_full(&self) -> bool {

@@ -177,7 +177,7 @@ pub fn unwritten_events(run: &Execution, for_people: bool) -> Vec<HistoryEvent> 
         event_id: id,
         event_time: Some(time.to_proto()),
         event_type: kind as i32,
-        task_id: id,
+        task_id: run.head.events_before + id,
         attributes: Some(attributes),
         ..Default::default()
     };

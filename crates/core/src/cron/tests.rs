@@ -111,22 +111,23 @@ fn skipped_hours_have_no_ticks_and_repeated_ones_have_two() {
 }
 
 #[test]
-fn intervals_keep_whole_seconds() {
+fn intervals_are_exact() {
     let from = at("2026-01-01T00:00:00.400Z");
     let wait = |schedule, now: Time| backoff(schedule, from, now).map(|nanos| nanos / 1_000_000);
-    assert_eq!(wait("@every 1s", from), Some(600));
-    assert_eq!(wait("@every 1h30m", from), Some(5_399_600));
-    assert_eq!(wait("@every 1.5h", from), Some(5_399_600));
-    assert_eq!(wait("@every 10ms", from), Some(600));
-    assert_eq!(wait("TZ=Asia/Tokyo @every 2s", from), Some(1600));
+    assert_eq!(wait("@every 1s", from), Some(1000));
+    assert_eq!(wait("@every 1h30m", from), Some(5_400_000));
+    assert_eq!(wait("@every 1.5h", from), Some(5_400_000));
+    assert_eq!(wait("@every 10ms", from), Some(1000));
+    assert_eq!(wait("TZ=Asia/Tokyo @every 2s", from), Some(2000));
     // Three ticks were missed; the one that is due now is not.
-    assert_eq!(wait("@every 2s", at("2026-01-01T00:00:07Z")), Some(1000));
-    assert_eq!(wait("@every 2s", at("2026-01-01T00:00:08Z")), Some(0));
+    assert_eq!(wait("@every 2s", at("2026-01-01T00:00:07Z")), Some(1400));
+    let due = at("2026-01-01T00:00:08.400Z");
+    assert_eq!(wait("@every 2s", due), Some(0));
     assert_eq!(wait("* * * * *", from), Some(59_600));
     assert_eq!(wait("* * * * *", at("2026-01-01T00:03:00Z")), Some(0));
     assert_eq!(wait("* * * * *", at("2026-01-01T00:03:01Z")), Some(59_000));
     let decades_later = at("2126-01-01T00:00:00.500Z");
-    assert_eq!(wait("@every 1s", decades_later), Some(500));
+    assert_eq!(wait("@every 1s", decades_later), Some(900));
 }
 
 #[test]

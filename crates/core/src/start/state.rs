@@ -141,6 +141,7 @@ pub(super) fn head(
             event_id: 1,
         }],
         awaits_release: params.first_task == FirstTask::WhenReleased,
+        events_before: params.continued.as_ref().map_or(0, |it| it.events),
         ..Default::default()
     }
 }

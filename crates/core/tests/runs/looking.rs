@@ -167,6 +167,8 @@ fn signal_beyond(grow: impl FnOnce(&mut Execution)) -> (Option<String>, Result<(
     let sent = World::default().cx(|cx| signal::signal(&mut run, cx, signal, false));
     let outcome = sent.expect("the run is open").expect("the signal is new");
     let last = outcome.blocks.iter().flatten().last();
+    let events = outcome.blocks.iter().flatten().count();
+    assert_eq!(events, 1, "the signal or the end, not both");
     let reason = last.and_then(|event| match &event.attributes {
         Some(Attributes::WorkflowExecutionTerminatedEventAttributes(end)) => {
             Some(end.reason.clone())

@@ -74,6 +74,7 @@ pub(crate) struct Stored {
     pub(crate) run: Execution,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     last_event_id: i64,
+    last_task_id: i64,
 }
 
 #[derive(Default)]
@@ -286,6 +287,7 @@ impl World {
             run,
             rows: BTreeMap::new(),
             last_event_id: 0,
+            last_task_id: 0,
         });
         self.at = self.runs.len() - 1;
     }
@@ -380,6 +382,9 @@ impl World {
             for event in block {
                 stored.last_event_id += 1;
                 assert_eq!(event.event_id, stored.last_event_id, "no gaps");
+                stored.last_task_id += 1;
+                let of_chain = stored.last_task_id;
+                assert_eq!(event.task_id, of_chain, "goes on from run to run");
                 texts.push(show(event));
             }
             blocks.push(texts.join(", "));
@@ -396,6 +401,7 @@ impl World {
             let (run, outcome) = *successor;
             assert_eq!(run.key.run_id, self.runs[at].run.head.successor_run_id);
             self.add(run);
+            self.runs[self.at].last_task_id = self.runs[at].last_task_id;
             let next = self.commit(self.at, outcome);
             write!(answer, " => {next}").expect("a string");
         }

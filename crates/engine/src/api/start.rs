@@ -15,7 +15,7 @@ use steadfast_protocol::common::link::workflow_event::{
     EventReference, Reference, RequestIdReference,
 };
 use steadfast_protocol::common::link::{Variant, WorkflowEvent};
-use steadfast_protocol::enums::{EventType, WorkflowExecutionStatus};
+use steadfast_protocol::enums::{EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy};
 use steadfast_protocol::workflowservice::{
     SignalWithStartWorkflowExecutionRequest, SignalWithStartWorkflowExecutionResponse,
     StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
@@ -98,9 +98,11 @@ fn begin(
     let current = shard
         .find(&namespace.id, &request.workflow_id, "")
         .map_err(|error| store_refusal(&error))?;
+    // A signal-with-start that terminates what runs does so each time it is sent, as in the reference server.
+    let repeats = signal.is_some() && terminates(&request);
     let decision = policy::decide(
         current.as_ref().map(|key| shard.run(key)),
-        &request.request_id,
+        if repeats { "" } else { &request.request_id },
         request.workflow_id_reuse_policy,
         request.workflow_id_conflict_policy,
     )?;
@@ -257,10 +259,8 @@ fn signal_or_begin(
         .find(&namespace.id, &start.workflow_id, "")
         .map_err(|error| store_refusal(&error))?;
     let open = current.filter(|key| shard.run(key).is_open());
-    let terminate = start.workflow_id_conflict_policy
-        == steadfast_protocol::enums::WorkflowIdConflictPolicy::TerminateExisting as i32;
     let (key, started, durability) = match open {
-        Some(key) if !terminate || was_delivered(shard, &key, &request_id) => {
+        Some(key) if !terminates(&start) => {
             let view = View::new(node, namespace);
             let cx = view.context(node, node.now());
             let outcome = signal::signal(shard.run_mut(&key), &cx, signal, true)?;
@@ -290,8 +290,8 @@ fn signal_or_begin(
     Ok((response, durability))
 }
 
-fn was_delivered(shard: &Shard, key: &RunKey, request_id: &str) -> bool {
-    shard.run(key).signal_request_ids.contains(request_id)
+fn terminates(request: &StartWorkflowExecutionRequest) -> bool {
+    request.workflow_id_conflict_policy == WorkflowIdConflictPolicy::TerminateExisting as i32
 }
 
 /// The two halves of the request.
