@@ -15,6 +15,9 @@ const BUILD_IDS: &str = "BuildIds";
 /// Stands in it for all workers that do not use versioning.
 const UNVERSIONED: &str = "unversioned";
 
+/// Search attribute that names the worker deployment which completed the last workflow task of a run.
+const DEPLOYMENT: &str = "TemporalWorkerDeployment";
+
 /// Search attribute that says why the workflow task of a run fails again and again.
 const REPORTED_PROBLEMS: &str = "TemporalReportedProblems";
 
@@ -64,6 +67,30 @@ pub(crate) fn note_build_id(run: &mut Execution, build_id: &str) {
 fn is_build(entry: &str, build_id: &str) -> bool {
     let rest = entry.strip_prefix(UNVERSIONED);
     rest.and_then(|rest| rest.strip_prefix(':')) == Some(build_id)
+}
+
+/// Notes that a worker of this deployment completed the last workflow task; the name may be empty. Whether lists show
+/// the run differently from now on.
+pub(crate) fn note_deployment(run: &mut Execution, name: &str) -> bool {
+    let name = if name.len() > limits::ID_LENGTH_MAX {
+        ""
+    } else {
+        name
+    };
+    if run.head.worker_deployment == name {
+        return false;
+    }
+    run.head.worker_deployment = name.to_owned();
+    let shown = &mut run.head.search_attributes;
+    if name.is_empty() {
+        shown.remove(DEPLOYMENT);
+    } else {
+        let mut value = json_string(name);
+        let kind = b"Keyword".to_vec();
+        value.metadata.insert("type".to_owned(), kind.into());
+        shown.insert(DEPLOYMENT.to_owned(), value);
+    }
+    true
 }
 
 /// A search attribute of type KeywordList.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_protocol::enums::WorkflowTaskFailedCause;
+use steadfast_protocol::deployment::{WorkerDeploymentOptions, WorkerDeploymentVersion};
+use steadfast_protocol::enums::{WorkerVersioningMode, WorkflowTaskFailedCause};
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{
     WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
@@ -128,6 +129,9 @@ fn apply(
             worker_version: request.worker_version_stamp.clone(),
             sdk_metadata: request.sdk_metadata.clone(),
             metering_metadata: request.metering_metadata,
+            worker_deployment_name: deployment_name(&request).to_owned(),
+            deployment_version: deployment_version(request.deployment_options.as_ref()),
+            versioning_behavior: request.versioning_behavior,
             ..Default::default()
         },
     ));
@@ -202,8 +206,32 @@ fn take_answered(tx: &mut Transition<'_>, answers: &mut BTreeMap<String, Workflo
     }
 }
 
+/// The deployment a worker belongs to, whether it uses versioning or not.
+fn deployment_name(request: &RespondWorkflowTaskCompletedRequest) -> &str {
+    let options = request.deployment_options.as_ref();
+    match options.map_or("", |options| options.deployment_name.as_str()) {
+        "" => {
+            let older = request.deployment.as_ref();
+            older.map_or("", |deployment| deployment.series_name.as_str())
+        }
+        name => name,
+    }
+}
+
+/// The version of its deployment that a worker is of, if it uses versioning.
+fn deployment_version(
+    options: Option<&WorkerDeploymentOptions>,
+) -> Option<WorkerDeploymentVersion> {
+    let options = options?;
+    let versioned = options.worker_versioning_mode() == WorkerVersioningMode::Versioned;
+    versioned.then(|| WorkerDeploymentVersion {
+        deployment_name: options.deployment_name.clone(),
+        build_id: options.build_id.clone(),
+    })
+}
+
 /// The first completion by a new worker build becomes a point to reset to, and the build is noted for list filters
-/// (server-semantics 8.10).
+/// (server-semantics 8.10), with its deployment.
 fn note_worker_build(
     tx: &mut Transition<'_>,
     request: &RespondWorkflowTaskCompletedRequest,
@@ -217,6 +245,7 @@ fn note_worker_build(
     let builds = tx.run.head.search_attributes.get("BuildIds").cloned();
     attributes::note_build_id(tx.run, build_id);
     tx.out.visible |= tx.run.head.search_attributes.get("BuildIds") != builds.as_ref();
+    tx.out.visible |= attributes::note_deployment(tx.run, deployment_name(request));
     let checksum = request.binary_checksum.as_str();
     let points = &mut tx.run.head.reset_points;
     let known =

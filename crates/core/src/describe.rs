@@ -4,7 +4,7 @@ use steadfast_protocol::activity::ActivityOptions;
 use steadfast_protocol::common::{
     ActivityType, Memo, SearchAttributes, WorkflowExecution, WorkflowType,
 };
-use steadfast_protocol::enums::{PendingActivityState, PendingWorkflowTaskState};
+use steadfast_protocol::enums::{PendingActivityState, PendingWorkflowTaskState, TaskQueueKind};
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::workflow::{
     PendingActivityInfo, PendingChildExecutionInfo, PendingWorkflowTaskInfo, RequestIdInfo,
@@ -68,6 +68,7 @@ pub fn info(run: &Execution) -> WorkflowExecutionInfo {
         state_transition_count: head.transition_count,
         history_size_bytes: head.history_size,
         most_recent_worker_version_stamp: head.worker_version.clone(),
+        worker_deployment_name: head.worker_deployment.clone(),
         execution_duration: duration(run).map(to_duration),
         first_run_id: started.first_execution_run_id.clone(),
         priority: started.priority.clone(),
@@ -85,7 +86,11 @@ pub fn duration(run: &Execution) -> Option<i64> {
 fn config(run: &Execution) -> WorkflowExecutionConfig {
     let started = run.start_attributes();
     WorkflowExecutionConfig {
-        task_queue: started.task_queue.clone(),
+        task_queue: Some(TaskQueue {
+            name: run.task_queue().to_owned(),
+            kind: TaskQueueKind::Normal as i32,
+            normal_name: String::new(),
+        }),
         workflow_execution_timeout: started.workflow_execution_timeout,
         workflow_run_timeout: started.workflow_run_timeout,
         default_workflow_task_timeout: started.workflow_task_timeout,

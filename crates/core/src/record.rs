@@ -112,6 +112,9 @@ pub struct Head {
     /// Events of the runs before this one in its chain: task ids go on from there.
     #[prost(int64, tag = "34")]
     pub events_before: i64,
+    /// The worker deployment that completed the last workflow task; empty if its worker named none.
+    #[prost(string, tag = "35")]
+    pub worker_deployment: String,
 }
 
 /// A pending workflow task. Whether it is started lives in memory only.

@@ -9,9 +9,11 @@ use steadfast_protocol::command::*;
 use steadfast_protocol::common::{
     Memo, Payload, Priority, SearchAttributes, WorkflowExecution, WorkflowType,
 };
+use steadfast_protocol::deployment::WorkerDeploymentOptions;
 use steadfast_protocol::enums::{
     CancelExternalWorkflowExecutionFailedCause, SignalExternalWorkflowExecutionFailedCause,
-    StartChildWorkflowExecutionFailedCause, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    StartChildWorkflowExecutionFailedCause, WorkerVersioningMode, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
 };
 use steadfast_protocol::history::history_event::Attributes;
 use steadfast_protocol::history::{HistoryEvent, WorkflowExecutionCompletedEventAttributes};
@@ -393,6 +395,48 @@ fn memo_entries_without_value_are_left_out() {
         panic!("continued");
     };
     assert_eq!(continued.memo.as_ref().unwrap().fields, kept);
+}
+
+#[test]
+fn the_deployment_of_the_last_worker_is_noted() {
+    let mut world = World::open();
+    let mut complete = |mode: WorkerVersioningMode, name: &str| {
+        world
+            .respond(RespondWorkflowTaskCompletedRequest {
+                deployment_options: Some(WorkerDeploymentOptions {
+                    deployment_name: name.to_owned(),
+                    build_id: "one".to_owned(),
+                    worker_versioning_mode: mode as i32,
+                }),
+                force_create_new_workflow_task: true,
+                ..Default::default()
+            })
+            .unwrap();
+        let noted = world.history.iter().rev().find_map(|event| {
+            let Some(Attributes::WorkflowTaskCompletedEventAttributes(it)) = &event.attributes
+            else {
+                return None;
+            };
+            let version = it.deployment_version.as_ref();
+            let version = version.map(|it| format!("{}.{}", it.deployment_name, it.build_id));
+            Some((it.worker_deployment_name.clone(), version))
+        });
+        world.poll();
+        let head = &world.run.head;
+        let found = head.search_attributes.get("TemporalWorkerDeployment");
+        let found = found.map(|found| String::from_utf8(found.data.to_vec()).unwrap());
+        (noted.unwrap(), head.worker_deployment.clone(), found)
+    };
+    let noted = |name: &str, version: Option<&str>| {
+        let found = (!name.is_empty()).then(|| format!("\"{name}\""));
+        let event = (name.to_owned(), version.map(str::to_owned));
+        (event, name.to_owned(), found)
+    };
+    let plain = WorkerVersioningMode::Unversioned;
+    assert_eq!(complete(plain, "red"), noted("red", None));
+    let versioned = WorkerVersioningMode::Versioned;
+    assert_eq!(complete(versioned, "blue"), noted("blue", Some("blue.one")));
+    assert_eq!(complete(plain, ""), noted("", None));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Workflow tasks: polling for them, and answering them (server-semantics 3, 8.1).
 
 use steadfast_core::Refusal;
-use steadfast_protocol::enums::{QueryResultType, VersioningBehavior, WorkflowTaskFailedCause};
+use steadfast_protocol::enums::{
+    QueryResultType, VersioningBehavior, WorkerVersioningMode, WorkflowTaskFailedCause,
+};
 use steadfast_protocol::workflowservice::{
     PollWorkflowTaskQueueRequest, ResetStickyTaskQueueRequest, RespondQueryTaskCompletedRequest,
     RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
@@ -46,10 +48,23 @@ impl Checked for RespondWorkflowTaskCompletedRequest {
         }
     }
 
+    #[allow(deprecated, reason = "workers in use still set these fields")]
     fn check(&mut self, _: &Context<'_>) -> Result<(), Refusal> {
         fields::identity(&self.identity)?;
         fields::enumeration::<VersioningBehavior>("VersioningBehavior", self.versioning_behavior)?;
-        task_queue::deployment_options(self.deployment_options.as_ref())?;
+        let options = self.deployment_options.as_ref();
+        task_queue::deployment_options(options)?;
+        let versioned = options.is_some_and(|options| {
+            options.worker_versioning_mode() == WorkerVersioningMode::Versioned
+        });
+        if self.versioning_behavior() != VersioningBehavior::Unspecified
+            && !versioned
+            && self.deployment.is_none()
+        {
+            return Err(Refusal::invalid(
+                "versioning behavior cannot be specified without deployment options being set with versioned mode",
+            ));
+        }
         if let Some(sticky) = &mut self.sticky_attributes {
             if let Some(queue) = &sticky.worker_task_queue {
                 task_queue::name(&queue.name)?;
