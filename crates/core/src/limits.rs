@@ -47,6 +47,8 @@ pub struct Limits {
     pub task_poll: i64,
     /// How long a call waits for new events of a history, nanoseconds.
     pub history_poll: i64,
+    /// Whether the polls of a worker that shuts down are answered at once. SDKs are told, and wait for the answers.
+    pub shutdown_ends_polls: bool,
 }
 
 impl Limits {
@@ -72,6 +74,7 @@ impl Limits {
         problems_reported_from: 5,
         task_poll: 60 * SECOND,
         history_poll: 20 * SECOND,
+        shutdown_ends_polls: false,
     };
 }
 

@@ -11,6 +11,7 @@ mod clock;
 mod committer;
 mod deletion;
 mod delivery;
+mod departed;
 mod engine;
 mod keys;
 mod namespace;

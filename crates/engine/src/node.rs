@@ -19,6 +19,7 @@ use crate::Namespaces;
 use crate::clock::Surroundings;
 use crate::committer::Committer;
 use crate::delivery::Deliveries;
+use crate::departed::Departed;
 use crate::projector::Projector;
 use crate::queues::{QueueKey, Queues};
 use crate::shard::{Departures, Shard};
@@ -82,6 +83,7 @@ pub struct Node {
     namespaces: Arc<Namespaces>,
     pub(crate) committer: Arc<Committer>,
     pub(crate) queues: Arc<Queues>,
+    pub(crate) departed: Departed,
     pub(crate) deliveries: Deliveries,
     pub(crate) projector: Projector,
     pub(crate) alarm: Arc<Alarm>,
@@ -126,6 +128,7 @@ impl Node {
             namespaces,
             committer,
             queues: Arc::default(),
+            departed: Departed::default(),
             deliveries: Deliveries::default(),
             projector: Projector::new(visibility),
             alarm,

@@ -18,6 +18,7 @@ pub(crate) struct Poller {
     token: PollerToken,
     identity: Arc<str>,
     request_id: Arc<str>,
+    instance_key: Arc<str>,
     receiver: oneshot::Receiver<Handoff>,
 }
 
@@ -30,29 +31,42 @@ pub(crate) struct Polled {
 }
 
 impl Poller {
-    /// Begins to wait.
+    /// Begins to wait. `None`: the worker of that instance key shut down a moment ago.
     pub(crate) fn begin(
         node: Arc<Node>,
         queue: QueueKey,
         info: PollerInfo,
-    ) -> Result<Self, Refusal> {
+        instance_key: Arc<str>,
+    ) -> Result<Option<Self>, Refusal> {
+        let departed = |node: &Node| {
+            let namespace_id = &queue.namespace_id;
+            node.departed.has(node.now(), namespace_id, &instance_key)
+        };
+        if departed(&node) {
+            return Ok(None);
+        }
         let identity = info.identity.clone();
         let request_id: Arc<str> = node.ids().uuid().into();
-        let (poll, receiver) = Poll::new(identity.clone(), request_id.clone());
+        let (poll, receiver) =
+            Poll::new(identity.clone(), request_id.clone(), instance_key.clone());
         let token = node.queues.poll(&queue, node.now(), info, poll);
         let token = token.ok_or_else(|| Refusal::ResourceExhausted {
             cause: ResourceExhaustedCause::ConcurrentLimit as i32,
             scope: ResourceExhaustedScope::Namespace as i32,
             message: "too many polls wait on this task queue".to_owned(),
         })?;
-        Ok(Self {
+        // The shutdown answers the polls that wait; this one may have begun to while it did so.
+        let too_late = departed(&node);
+        let poller = Self {
             node,
             queue,
             token,
             identity,
             request_id,
+            instance_key,
             receiver,
-        })
+        };
+        Ok((!too_late).then_some(poller))
     }
 
     /// Who polls.
@@ -102,7 +116,11 @@ impl Poller {
 
     /// The task was obsolete: waits on, at the old place.
     pub(crate) fn resume(&mut self, polled: Polled) {
-        let (poll, receiver) = Poll::new(self.identity.clone(), self.request_id.clone());
+        let (poll, receiver) = Poll::new(
+            self.identity.clone(),
+            self.request_id.clone(),
+            self.instance_key.clone(),
+        );
         self.receiver = receiver;
         let now = self.node.now();
         self.node

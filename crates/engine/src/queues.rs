@@ -89,6 +89,8 @@ pub(crate) struct Poll {
     pub identity: Arc<str>,
     /// Names this poll among all: what was started for it is known by it.
     pub request_id: Arc<str>,
+    /// Names the worker among all; may be empty.
+    pub instance_key: Arc<str>,
 }
 
 impl Poll {
@@ -96,12 +98,14 @@ impl Poll {
     pub(crate) fn new(
         identity: Arc<str>,
         request_id: Arc<str>,
+        instance_key: Arc<str>,
     ) -> (Self, oneshot::Receiver<Handoff>) {
         let (answer, receiver) = oneshot::channel();
         let poll = Self {
             answer,
             identity,
             request_id,
+            instance_key,
         };
         (poll, receiver)
     }
@@ -358,6 +362,14 @@ impl Queues {
     pub(crate) fn expire(&self, key: &QueueKey, now: Time, token: PollerToken) -> bool {
         let queue = self.find(key);
         queue.is_some_and(|queue| lock(&queue).queue.expire(millis(now), token).is_some())
+    }
+
+    /// A worker shuts down: its polls are answered without a task.
+    pub(crate) fn dismiss(&self, key: &QueueKey, identity: &str, instance_key: &str) {
+        if let Some(queue) = self.find(key) {
+            let is_its_own = |poll: &Poll| *poll.instance_key == *instance_key;
+            drop(lock(&queue).queue.dismiss(identity, is_its_own));
+        }
     }
 
     pub(crate) fn has_recent_poller(&self, key: &QueueKey, now: Time) -> bool {

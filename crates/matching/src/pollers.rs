@@ -86,6 +86,19 @@ impl<P> Pollers<P> {
         self.waiting.remove(&token)
     }
 
+    /// The polls that wait and are `wanted`, which wait no longer.
+    pub(crate) fn remove_where(&mut self, wanted: impl Fn(&P) -> bool) -> Vec<P> {
+        let removed = self
+            .waiting
+            .extract_if(.., |_, waiting| wanted(&waiting.poller));
+        removed.map(|(_, waiting)| waiting.poller).collect()
+    }
+
+    /// Forgets a worker that polls no more.
+    pub(crate) fn forget_identity(&mut self, identity: &str) {
+        self.seen.remove(identity);
+    }
+
     /// A poll begins: remembers who polls.
     pub(crate) fn begin(&mut self, now_ms: i64, info: PollerInfo) {
         self.last_access_ms = Some(now_ms);

@@ -166,6 +166,13 @@ impl<T, P> TaskQueue<T, P> {
         Some(waiting.poller)
     }
 
+    /// A worker shuts down: the polls that are its own wait no longer, to be answered without a task, and its identity is
+    /// forgotten.
+    pub fn dismiss(&mut self, identity: &str, is_its_own: impl Fn(&P) -> bool) -> Vec<P> {
+        self.pollers.forget_identity(identity);
+        self.pollers.remove_where(is_its_own)
+    }
+
     /// The next pair of a task and a poll. To be called after every input until it answers `None`, and at the time
     /// of [`TaskQueue::next_wakeup_ms`].
     pub fn next_match(&mut self, now_ms: i64) -> Option<Match<T, P>> {

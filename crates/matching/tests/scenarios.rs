@@ -117,6 +117,20 @@ fn the_poll_of_an_obsolete_task_goes_on_waiting() {
 }
 
 #[test]
+fn a_worker_that_shuts_down_polls_no_more() {
+    let mut queue = Queue::new(0);
+    for name in ["a", "b", "a"] {
+        poll(&mut queue, 0, name);
+    }
+    assert_eq!(queue.dismiss("a", |poll| *poll == "a"), ["a", "a"]);
+    let pollers = queue.describe(0).pollers;
+    assert_eq!(pollers.len(), 1);
+    assert_eq!(pollers[0].identity, "b");
+    offer(&mut queue, 1, 1, P3);
+    assert_eq!(matches(&mut queue, 1), [(1, "b")]);
+}
+
+#[test]
 fn transient_tasks_go_first_and_can_be_withdrawn() {
     let mut queue = Queue::new(0);
     offer(&mut queue, 0, 1, P3);

@@ -367,6 +367,7 @@ fn described(
                 poller_autoscaling: true,
                 worker_heartbeats: true,
                 reported_problems_search_attribute: true,
+                worker_poll_complete_on_shutdown: given.shutdown_ends_polls,
                 ..Capabilities::default()
             }),
             limits: Some(Limits {

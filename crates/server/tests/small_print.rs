@@ -12,7 +12,10 @@ use steadfast_engine::Limits;
 use steadfast_protocol::command::command::Attributes as Do;
 use steadfast_protocol::command::{Command, CompleteWorkflowExecutionCommandAttributes};
 use steadfast_protocol::common::{Memo, Payload, Payloads, WorkflowExecution, WorkflowType};
-use steadfast_protocol::enums::{CommandType, TaskQueueKind};
+use steadfast_protocol::deployment::WorkerDeploymentOptions;
+use steadfast_protocol::enums::{
+    CommandType, TaskQueueKind, VersioningBehavior, WorkerVersioningMode,
+};
 use steadfast_protocol::history::HistoryEvent;
 use steadfast_protocol::history::history_event::Attributes as Did;
 use steadfast_protocol::taskqueue::TaskQueue;
@@ -192,6 +195,91 @@ async fn long_polls_wait_as_long_as_the_server_was_told() {
         ..Default::default()
     };
     assert_eq!(history(&served, request).await, []);
+}
+
+#[tokio::test]
+async fn only_workers_with_versioning_state_a_behaviour() {
+    let served = serve().await;
+    started(&served, start()).await;
+    let task = poll(&served, Default::default()).await.unwrap();
+    let mut request = wf::RespondWorkflowTaskCompletedRequest {
+        task_token: task.task_token,
+        versioning_behavior: VersioningBehavior::Pinned as i32,
+        ..Default::default()
+    };
+    let complete = async |request| {
+        let rpc = "RespondWorkflowTaskCompleted";
+        ask::<wf::RespondWorkflowTaskCompletedResponse>(&served, rpc, request).await
+    };
+    let refused = complete(request.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    request.deployment_options = Some(WorkerDeploymentOptions {
+        deployment_name: "blue".to_owned(),
+        build_id: "one".to_owned(),
+        worker_versioning_mode: WorkerVersioningMode::Versioned as i32,
+    });
+    complete(request).await.unwrap();
+    let events = history(&served, Default::default()).await;
+    let Some(Did::WorkflowTaskCompletedEventAttributes(it)) = &events[3].attributes else {
+        panic!("{:?}", events[3]);
+    };
+    assert_eq!(it.worker_deployment_name, "blue");
+    assert_eq!(it.versioning_behavior(), VersioningBehavior::Pinned);
+}
+
+#[tokio::test]
+async fn a_worker_that_shuts_down_has_its_polls_answered() {
+    let served = serve_limited(Limits {
+        shutdown_ends_polls: true,
+        ..Limits::DEFAULT
+    })
+    .await;
+    let poll_of = |worker: &str| wf::PollWorkflowTaskQueueRequest {
+        worker_instance_key: worker.to_owned(),
+        identity: worker.to_owned(),
+        ..Default::default()
+    };
+    let pollers = async || {
+        let request = wf::DescribeTaskQueueRequest {
+            namespace: NAMESPACE.to_owned(),
+            task_queue: queue(),
+            ..Default::default()
+        };
+        let rpc = "DescribeTaskQueue";
+        let described = ask::<wf::DescribeTaskQueueResponse>(&served, rpc, request).await;
+        let pollers = described.unwrap().pollers;
+        let identities = pollers.into_iter().map(|poller| poller.identity);
+        identities.collect::<Vec<String>>()
+    };
+    let shutdown = async || {
+        while pollers().await != ["going", "staying"] {
+            tokio::task::yield_now().await;
+        }
+        let request = wf::ShutdownWorkerRequest {
+            namespace: NAMESPACE.to_owned(),
+            identity: "going".to_owned(),
+            worker_instance_key: "going".to_owned(),
+            task_queue: "q".to_owned(),
+            ..Default::default()
+        };
+        ask::<wf::ShutdownWorkerResponse>(&served, "ShutdownWorker", request)
+            .await
+            .unwrap();
+    };
+    // The poll of the other worker gets the task that comes then.
+    let going = async {
+        let (polled, ()) = tokio::join!(poll(&served, poll_of("going")), shutdown());
+        assert!(polled.unwrap().task_token.is_empty());
+        let late = poll(&served, poll_of("going")).await.unwrap();
+        assert!(late.task_token.is_empty());
+        assert_eq!(pollers().await, ["staying"]);
+        started(&served, start()).await;
+    };
+    let (staying, ()) = tokio::join!(poll(&served, poll_of("staying")), going);
+    assert_eq!(
+        staying.unwrap().workflow_execution.unwrap().workflow_id,
+        "w"
+    );
 }
 
 #[derive(Clone, Default)]

@@ -66,6 +66,11 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
         "history.workflowtaskheartbeattimeout" => limits.heartbeats = nanos()?,
         "history.longpollexpirationinterval" => limits.history_poll = nanos()?,
         "matching.longpollexpirationinterval" => limits.task_poll = nanos()?,
+        "frontend.enablecancelworkerpollsonshutdown" => {
+            let wanted = value.parse::<bool>().ok();
+            limits.shutdown_ends_polls = wanted
+                .ok_or_else(|| format!("the value of {key} is neither true nor false: {value}"))?;
+        }
         "system.numconsecutiveworkflowtaskproblemstotriggersearchattribute" => {
             limits.problems_reported_from = i32::try_from(number()?).unwrap_or(i32::MAX);
         }
@@ -114,6 +119,7 @@ mod tests {
             ("history.workflowTaskHeartbeatTimeout", "\"5s\""),
             ("history.longPollExpirationInterval", "500ms"),
             ("matching.longPollExpirationInterval", "1m"),
+            ("frontend.enableCancelWorkerPollsOnShutdown", "true"),
         ] {
             assert_eq!(apply(&mut limits, key, value), Ok(Effect::Understood));
         }
@@ -127,6 +133,7 @@ mod tests {
             heartbeats: 5_000_000_000,
             history_poll: 500_000_000,
             task_poll: 60_000_000_000,
+            shutdown_ends_polls: true,
             ..Limits::DEFAULT
         };
         assert_eq!(limits, wanted);
@@ -147,6 +154,7 @@ mod tests {
             ("limit.historyCount.error", "many"),
             ("limit.historyCount.error", "-1"),
             ("history.workflowTaskHeartbeatTimeout", "5"),
+            ("frontend.enableCancelWorkerPollsOnShutdown", "1"),
             ("history.workflowTaskHeartbeatTimeout", "99999999999h"),
         ] {
             assert!(

@@ -128,7 +128,8 @@ impl Engine {
         description.unwrap_or_else(|| node.queues.describe_unused(now))
     }
 
-    /// A worker goes: its own queue takes nothing more, and what waits there goes to the normal queue.
+    /// A worker goes: its own queue takes nothing more, and what waits there goes to the normal queue. Its polls on the
+    /// queue that it names are answered without a task, if the server was told to.
     ///
     /// # Errors
     /// None at present.
@@ -138,6 +139,9 @@ impl Engine {
         request: ShutdownWorkerRequest,
     ) -> Result<ShutdownWorkerResponse, Refusal> {
         let node = self.node();
+        if self.limits().shutdown_ends_polls {
+            self.end_polls(&call, &request);
+        }
         if request.sticky_task_queue.is_empty() {
             return Ok(ShutdownWorkerResponse {});
         }
@@ -159,5 +163,31 @@ impl Engine {
             node.queues.offer(now, shard, task);
         }
         Ok(ShutdownWorkerResponse {})
+    }
+
+    fn end_polls(&self, call: &Call, request: &ShutdownWorkerRequest) {
+        let instance_key = request.worker_instance_key.as_str();
+        if instance_key.is_empty() || request.task_queue.is_empty() {
+            return;
+        }
+        let node = self.node();
+        // First, so that no poll can begin to wait unseen.
+        node.departed
+            .note(node.now(), &call.namespace.id, instance_key);
+        for (kind, queue_type) in [
+            (TaskKind::Workflow, TaskQueueType::Workflow),
+            (TaskKind::Activity, TaskQueueType::Activity),
+        ] {
+            let types = &request.task_queue_types;
+            if !types.is_empty() && !types.contains(&(queue_type as i32)) {
+                continue;
+            }
+            let key = QueueKey {
+                namespace_id: call.namespace.id.as_str().into(),
+                kind,
+                name: request.task_queue.as_str().into(),
+            };
+            node.queues.dismiss(&key, &request.identity, instance_key);
+        }
     }
 }

@@ -58,7 +58,10 @@ impl Engine {
             worker_version_capabilities: request.worker_version_capabilities,
         };
         let until = call.poll_until(self.limits().task_poll);
-        let mut poller = Poller::begin(node.clone(), key, info)?;
+        let worker = request.worker_instance_key.into();
+        let Some(mut poller) = Poller::begin(node.clone(), key, info, worker)? else {
+            return Ok(PollWorkflowTaskQueueResponse::default());
+        };
         let poll = TaskPoll {
             queue: queue.name,
             identity: request.identity,
