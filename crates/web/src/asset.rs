@@ -86,6 +86,12 @@ pub fn icon_name() -> &'static str {
     &ICON.name
 }
 
+/// The icon itself, for pages to show without another file: a picture of its own costs a browser more than all else in
+/// the bar of a page.
+pub fn icon() -> &'static str {
+    &ICON.content
+}
+
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/assets/{name}", get(serve))
 }

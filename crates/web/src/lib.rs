@@ -19,6 +19,9 @@
 //!   *fragment*). The page names its stream, `shell.live = Some(url)`, and that URL's handler answers with
 //!   [`live::stream`], which renders the fragments anew when a hint says so and sends those that changed;
 //!   `script/10-live.js` patches them in.
+//! * What is seen first is painted before the page is read to its end: up to the element `rest`, which a template puts
+//!   where nothing that follows moves what is above it, as the head of a table with columns of fixed widths (class
+//!   `even`). The template then says so in the block `awaited`. Other pages are painted as a whole.
 //! * Style and script: `assets/style/*.css` and `assets/script/*.js` are joined in the order of their names into one
 //!   file each. A script file is wrapped in a block of its own. No inline style, no inline script, no `on…` attribute:
 //!   the policy of `front` forbids them.

@@ -89,6 +89,8 @@ pub struct Shell {
     pub script: String,
     /// The URL of the icon.
     pub icon: String,
+    /// The icon, as an element.
+    pub mark: &'static str,
     /// The version of the server.
     pub version: String,
     /// Where workers and clients connect to.
@@ -142,6 +144,7 @@ impl Shell {
             style: links.asset(asset::style_name()),
             script: links.asset(asset::script_name()),
             icon: links.asset(asset::icon_name()),
+            mark: asset::icon(),
             version: visit.app.options.version.clone(),
             grpc_address: visit.app.options.grpc_address.clone(),
             search: visit.params.text("q").to_owned(),

@@ -316,7 +316,11 @@ async fn the_order_of_a_list_stands_in_its_query() {
     let url = "/namespaces/n/workflows?query=A%3D1%20ORDER%20BY%20StartTime%20DESC";
     let (status, _, html) = get(&pages, url).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(html.contains("<th scope=\"col\" aria-sort=\"descending\"><a class=\"sort\""));
+    assert!(
+        html.contains(
+            "<th scope=\"col\" class=\"time\" aria-sort=\"descending\"><a class=\"sort\""
+        )
+    );
     assert_eq!(html.matches("aria-sort").count(), 1);
     assert!(html.contains("value=\"A=1 ORDER BY StartTime DESC\""));
     assert!(html.contains("By StartTime, the greatest first."));

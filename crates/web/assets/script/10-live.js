@@ -122,5 +122,6 @@ if (url) {
   addEventListener("focus", () => resting && open());
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
-  open();
+  // After the first frame: nothing that comes is newer than the page itself.
+  requestAnimationFrame(() => setTimeout(open));
 }

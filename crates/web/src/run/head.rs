@@ -318,7 +318,7 @@ impl Head {
             failure => format!(": {failure}"),
         };
         let (class, text) = match Status::try_from(loaded.info.status) {
-            Ok(Status::Completed) => ("calm", format!("Completed in {}", self.took)),
+            Ok(Status::Completed) => ("done", format!("Completed in {}", self.took)),
             Ok(Status::Failed) => ("wrong", format!("Failed after {}{why}", self.took)),
             Ok(Status::TimedOut) => ("wrong", format!("Timed out after {}", self.took)),
             Ok(Status::Canceled) => ("calm", format!("Canceled after {}", self.took)),

@@ -86,6 +86,8 @@ pub(crate) struct Heading {
     pub(crate) url: Option<String>,
     /// As `aria-sort` has it; empty if the list is sorted otherwise.
     pub(crate) sorted: &'static str,
+    /// Class of the style sheet: how wide the column is. Empty for a part of what the others leave.
+    pub(crate) class: &'static str,
 }
 
 impl Heading {
@@ -133,6 +135,12 @@ impl Heading {
             text: column.heading.clone(),
             url,
             sorted,
+            class: match column.name.as_str() {
+                "Status" => "status-cell",
+                "Id" => "lead",
+                "Started" | "Closed" | "Begins" | "Duration" => "time",
+                _ => "",
+            },
         }
     }
 }

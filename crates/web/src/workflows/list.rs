@@ -24,6 +24,8 @@ use crate::visit::{Visit, page};
 
 /// Sizes of a page that are offered, the usual one first. A row is some 16 elements, and a page is to have 2,500 at most.
 const SIZES: [usize; 3] = [50, 20, 100];
+/// With more columns than these, each is as wide as what stands in it.
+const EVEN_MAX: usize = 8;
 /// As many pages back as the link to the previous one leads.
 const TRAIL_MAX: usize = 10;
 
