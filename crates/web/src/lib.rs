@@ -38,6 +38,7 @@ mod csrf;
 pub mod failure;
 mod failures;
 pub mod form;
+mod fresh;
 pub mod front;
 mod help;
 pub mod history;

@@ -2,7 +2,7 @@
 // are worked into the page so that focus, selection, open panels and what is typed stay.
 
 const banner = document.getElementById("banner");
-const url = document.body.dataset.live;
+let url = document.body.dataset.live;
 let source = null;
 let waiting = 0;
 let pause = 1000;
@@ -125,3 +125,25 @@ if (url) {
   // After the first frame: nothing that comes is newer than the page itself.
   requestAnimationFrame(() => setTimeout(open));
 }
+
+// What is new is worked into the page when it is asked for. The focus goes to the first of it if it was where that was
+// asked for; a row that has it keeps it.
+let asked = false;
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-stream]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  url = link.dataset.stream;
+  asked = true;
+  open();
+});
+
+document.addEventListener("patched", (event) => {
+  if (!asked || event.detail !== "run-history") return;
+  asked = false;
+  const focused = document.activeElement;
+  if (focused !== document.body && !focused.closest(".fresh-rows")) return;
+  const first = document.querySelector("[data-row] a");
+  if (first) first.focus();
+});

@@ -9,6 +9,7 @@ use super::head::{self, Head};
 use super::load::{Loaded, load, readable};
 use super::{RunPath, named};
 use crate::failure::PageError;
+use crate::fresh::Fresh;
 use crate::history::brief::brief;
 use crate::history::group::{Group, Kind, State, type_words};
 use crate::history::json;
@@ -27,6 +28,9 @@ const ROWS: usize = 200;
 const STEPS: usize = 150;
 /// Pages of the server that are searched for one page here.
 const SEARCHED_MAX: usize = 40;
+/// Parameter of the stream of a page that shows the newest first: the last event that it shows. Later ones wait to be
+/// asked for, so that nothing moves that is being read.
+const SINCE: &str = "since";
 
 struct Row {
     id: i64,
@@ -86,6 +90,8 @@ struct HistoryPage {
     shell: Shell,
     head: Head,
     window: Window,
+    /// Says what is new, where that would stand above all that is there.
+    fresh: Option<Fresh>,
     wanted: Wanted,
     shapes: Vec<(&'static str, String, bool)>,
     kinds: Vec<(&'static str, String, bool)>,
@@ -106,8 +112,14 @@ struct WindowFragment {
 pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, PageError> {
     let loaded = load(&visit, named(path)).await?;
     let mut head = Head::new(&visit, &loaded, "history");
-    let window = Window::read(&visit, &loaded, &head).await?;
+    let window = Window::read(&visit, &loaded, &head, None).await?;
     head.codec_problem.clone_from(&window.codec_problem);
+    let mut shell = head::shell(&visit, &loaded, "history").await;
+    let mut fresh = None;
+    if loaded.is_open() && begins_with_the_newest(&visit.params) {
+        shell.live = Some(stream(&visit, &loaded));
+        fresh = Some(Fresh::none());
+    }
     let wanted = wanted(&visit.params);
     let here = head.page("history");
     let params = visit
@@ -158,9 +170,10 @@ pub(super) async fn show(Path(path): RunPath, visit: Visit) -> Result<Response, 
         previous_failure: loaded.index.previous_failure(at).map(jump),
         failures: loaded.index.grouping.failures.len(),
         hidden,
-        shell: head::shell(&visit, &loaded, "history").await,
+        shell,
         head,
         window,
+        fresh,
         wanted,
     })
 }
@@ -171,11 +184,89 @@ pub(super) async fn fragments(
     _: &Shell,
     head: &Head,
 ) -> Result<Vec<Fragment>, PageError> {
-    let window = Window::read(visit, loaded, head).await?;
-    Ok(vec![Fragment::render(
-        "run-history",
-        &WindowFragment { window },
-    )?])
+    let since: Option<i64> = visit.params.number(SINCE);
+    let since = since.filter(|_| begins_with_the_newest(&visit.params));
+    let window = Window::read(visit, loaded, head, since).await?;
+    let mut fragments = vec![Fragment::render("run-history", &WindowFragment { window })?];
+    if let Some(since) = since {
+        let fresh = Fresh::later_than(since, visit, loaded, head).await?;
+        fragments.push(Fragment::render(fresh.element, &fresh)?);
+    }
+    Ok(fragments)
+}
+
+/// Whether new events would stand above all that is there.
+fn begins_with_the_newest(params: &Params) -> bool {
+    let elsewhere = ["from", "event"];
+    params.text("order") == "desc" && elsewhere.iter().all(|name| params.text(name).is_empty())
+}
+
+/// The stream of a page that shows the newest events that there are, first.
+fn stream(visit: &Visit, loaded: &Loaded) -> String {
+    let last = loaded.index.last_event().to_string();
+    head::stream(visit, loaded, "history", &visit.params.with(SINCE, &last))
+}
+
+impl Fresh {
+    fn none() -> Self {
+        Self {
+            element: "new-events",
+            count: String::new(),
+            url: String::new(),
+            stream: String::new(),
+            order: "The newest first.".to_owned(),
+        }
+    }
+
+    /// What the page would show besides, had it been made now.
+    async fn later_than(
+        since: i64,
+        visit: &Visit,
+        loaded: &Loaded,
+        head: &Head,
+    ) -> Result<Self, PageError> {
+        let params = visit.params.without("page").without("done").without(SINCE);
+        let wanted = wanted(&params);
+        let last = loaded.index.last_event();
+        let count = if Shape::of(&params) == Shape::Steps {
+            let steps = shown_steps(loaded, &wanted).into_iter();
+            steps.filter(|step| step.first_event() > since).count()
+        } else if wanted.is_all() {
+            usize::try_from(last - since).unwrap_or(0)
+        } else {
+            let (events, _) = find(visit, loaded, &wanted, last, true, since + 1).await?;
+            events.len()
+        };
+        if count == 0 {
+            return Ok(Self::none());
+        }
+        Ok(Self {
+            count: count.to_string(),
+            url: head.page("history") + &params.query(),
+            stream: stream(visit, loaded),
+            ..Self::none()
+        })
+    }
+}
+
+impl Shape {
+    fn of(params: &Params) -> Self {
+        match params.text("view") {
+            "compact" | "steps" => Self::Steps,
+            "json" => Self::Json,
+            _ => Self::Events,
+        }
+    }
+}
+
+/// The steps that are wanted, in the order in which they began.
+fn shown_steps<'a>(loaded: &'a Loaded, wanted: &Wanted) -> Vec<&'a Group> {
+    let shown = |group: &&Group| {
+        // Workflow tasks are between steps; they are shown if something is wrong, or if asked for.
+        let task = group.kind != Kind::WorkflowTask || group.state.is_bad();
+        (task || wanted.kinds.contains(&Kind::WorkflowTask)) && wanted.takes_step(group)
+    };
+    loaded.groups().filter(shown).collect()
 }
 
 fn wanted(params: &Params) -> Wanted {
@@ -192,11 +283,7 @@ fn wanted(params: &Params) -> Wanted {
 impl Window {
     fn empty(params: &Params) -> Self {
         Self {
-            shape: match params.text("view") {
-                "compact" | "steps" => Shape::Steps,
-                "json" => Shape::Json,
-                _ => Shape::Events,
-            },
+            shape: Shape::of(params),
             newest_first: params.text("order") == "desc",
             rows: Vec::new(),
             steps: Vec::new(),
@@ -210,8 +297,14 @@ impl Window {
         }
     }
 
-    async fn read(visit: &Visit, loaded: &Loaded, head: &Head) -> Result<Self, PageError> {
-        let params = visit.params.without("page").without("done");
+    /// As it was when the event `since` was the last one, if that is said.
+    async fn read(
+        visit: &Visit,
+        loaded: &Loaded,
+        head: &Head,
+        since: Option<i64>,
+    ) -> Result<Self, PageError> {
+        let params = visit.params.without("page").without("done").without(SINCE);
         let mut window = Self::empty(&params);
         let wanted = wanted(&params);
         let here = head.page("history");
@@ -223,10 +316,13 @@ impl Window {
             }
         };
         if window.shape == Shape::Steps {
-            window.read_steps(visit, loaded, head, &params, &wanted, &link);
+            let mut steps = shown_steps(loaded, &wanted);
+            steps.retain(|step| since.is_none_or(|since| step.first_event() <= since));
+            window.read_steps(visit, loaded, head, &params, steps, &link);
             return Ok(window);
         }
         let last = loaded.index.last_event();
+        let last = since.map_or(last, |since| since.clamp(1, last.max(1)));
         let marked: i64 = params.number("event").unwrap_or(0);
         let begin = match (params.number::<i64>("from"), window.newest_first) {
             (Some(from), _) => from.clamp(1, last.max(1)),
@@ -236,7 +332,7 @@ impl Window {
             (None, false) => 1,
             (None, true) => last,
         };
-        let (events, reached) = find(visit, loaded, &wanted, begin, window.newest_first).await?;
+        let (events, reached) = find(visit, loaded, &wanted, begin, window.newest_first, 1).await?;
         let name = "temporal.api.history.v1.History";
         let (history, problem) =
             readable(visit, &loaded.name.namespace, name, History::from(events)).await;
@@ -294,15 +390,9 @@ impl Window {
         loaded: &Loaded,
         head: &Head,
         params: &Params,
-        wanted: &Wanted,
+        mut all: Vec<&Group>,
         link: &dyn Fn(Option<i64>) -> String,
     ) {
-        let shown = |group: &&Group| {
-            // Workflow tasks are between steps; they are shown if something is wrong, or if asked for.
-            let task = group.kind != Kind::WorkflowTask || group.state.is_bad();
-            (task || wanted.kinds.contains(&Kind::WorkflowTask)) && wanted.takes_step(group)
-        };
-        let mut all: Vec<&Group> = loaded.groups().filter(shown).collect();
         if self.newest_first {
             all.reverse();
         }
@@ -329,13 +419,14 @@ impl Window {
     }
 }
 
-/// Wanted events from `begin` on, and the last event that was looked at.
+/// Wanted events from `begin` on, none before `least`, and the last event that was looked at.
 async fn find(
     visit: &Visit,
     loaded: &Loaded,
     wanted: &Wanted,
     begin: i64,
     newest_first: bool,
+    least: i64,
 ) -> Result<(Vec<HistoryEvent>, Option<i64>), PageError> {
     let index = &loaded.index;
     let mut spans: Vec<(i64, i64)> = index.spans().collect();
@@ -346,6 +437,7 @@ async fn find(
     let mut reached = None;
     let mut searched = 0;
     for (from, to) in spans {
+        let from = from.max(least);
         let (from, to) = match newest_first {
             false => (from.max(begin), to),
             true => (from, to.min(begin)),

@@ -1,5 +1,7 @@
 //! The head of every page of a run: how it stands, why it waits, what it is, where to go.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use steadfast_protocol::enums::WorkflowExecutionStatus as Status;
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use crate::failure::PageError;
 use crate::history::index::RunName;
 use crate::link::Links;
 use crate::live::Fragment;
+use crate::params::Params;
 use crate::payload::size;
 use crate::shell::{Section, Shell};
 use crate::status;
@@ -31,6 +34,8 @@ const TABS: [(&str, &str, &str); 8] = [
 
 /// A sentence about the run.
 pub(super) struct Sentence {
+    /// The id of the element, so that one sentence does not turn into another with parts that move; empty for none.
+    pub(super) element: String,
     pub(super) class: &'static str,
     pub(super) text: Shown,
     pub(super) advice: String,
@@ -106,14 +111,19 @@ pub(super) async fn shell(visit: &Visit, loaded: &Loaded, page: &str) -> Shell {
         .shell(Some(&loaded.name.namespace), Section::Workflows, title)
         .await;
     if loaded.is_open() {
-        let name = &loaded.name;
-        let live = visit
-            .links
-            .run_page(&name.namespace, &name.workflow_id, &name.run_id, "live");
-        let page = if page.is_empty() { "summary" } else { page };
-        shell.live = Some(live + &visit.params.with("page", page).query());
+        shell.live = Some(stream(visit, loaded, page, &visit.params));
     }
     shell
+}
+
+/// The stream of what changes on a page of this run that is looked at so.
+pub(super) fn stream(visit: &Visit, loaded: &Loaded, page: &str, params: &Params) -> String {
+    let name = &loaded.name;
+    let stream = visit
+        .links
+        .run_page(&name.namespace, &name.workflow_id, &name.run_id, "live");
+    let page = if page.is_empty() { "summary" } else { page };
+    stream + &params.with("page", page).query()
 }
 
 impl Head {
@@ -291,9 +301,14 @@ impl Head {
             pollers: &loaded.pollers,
             now: loaded.now,
         });
+        let mut known = BTreeSet::from([0]);
         self.reasons = reasons
             .into_iter()
             .map(|reason| Sentence {
+                element: match known.insert(reason.event) {
+                    true => format!("reason-{}", reason.event),
+                    false => String::new(),
+                },
                 class: reason.tone.class(),
                 text: reason.text.shown(&visit.clock),
                 advice: reason.advice,
@@ -339,6 +354,7 @@ impl Head {
             ),
         };
         self.outcome = Some(Sentence {
+            element: String::new(),
             class,
             text: Text::from(text).shown(&visit.clock),
             advice: String::new(),

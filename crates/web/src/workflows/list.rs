@@ -10,12 +10,13 @@ use steadfast_protocol::workflowservice::ListWorkflowExecutionsRequest;
 
 use super::columns::{self, Column, Heading};
 use super::counts::{self, Counts};
-use super::live::{self, NewRows};
+use super::live;
 use super::query::{OPERATORS, Query, condition, quoted};
 use super::row::Row;
 use super::views;
 use crate::failure::PageError;
 use crate::form::see;
+use crate::fresh::Fresh;
 use crate::namespaces::{self, Attribute};
 use crate::params::Params;
 use crate::shell::{Section, Shell};
@@ -43,7 +44,7 @@ struct ListPage {
     /// Quick filters.
     quick: Vec<QuickLink>,
     counts: Option<Counts>,
-    new_rows: NewRows,
+    new_rows: Fresh,
     attributes: Vec<Attribute>,
     headings: Vec<Heading>,
     all_columns: Vec<Column>,
@@ -159,7 +160,7 @@ pub(super) async fn show(
         chips: chips(&query, link),
         quick: quick(&visit, &query, link),
         counts: counts.ok(),
-        new_rows: NewRows::none(&query),
+        new_rows: live::no_new_rows(&query),
         all_columns: columns::all(&visit.params, &names),
         headings: columns
             .iter()

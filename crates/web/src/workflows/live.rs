@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use askama::Template;
-use askama::filters::HtmlSafe;
 use axum::extract::Path;
 use axum::response::Response;
 use steadfast_protocol::workflow::WorkflowExecutionInfo;
@@ -19,6 +17,7 @@ use super::query::{Order, Query, quoted};
 use super::row::Row;
 use super::tally::Tally;
 use crate::failure::PageError;
+use crate::fresh::Fresh;
 use crate::live::{self, Fragment, Pace, stream};
 use crate::visit::Visit;
 
@@ -31,33 +30,21 @@ const PACE: Pace = Pace {
 /// As many rows as a page can have.
 const ROWS_MAX: usize = 100;
 
-/// How many runs started since the page was made.
-#[derive(Template)]
-#[template(path = "workflows/new_rows.html")]
-pub(super) struct NewRows {
-    count: String,
-    url: String,
-    /// How the list is sorted, in words.
-    order: String,
-}
-
-impl HtmlSafe for NewRows {}
-
-impl NewRows {
-    /// None, as when the page is made.
-    pub(super) fn none(query: &Query) -> Self {
-        let order = match query.order() {
-            None => "Open runs first, then those that closed last.".to_owned(),
-            Some(Order { by, descending }) => {
-                let first = if *descending { "greatest" } else { "least" };
-                format!("By {by}, the {first} first.")
-            }
-        };
-        Self {
-            count: String::new(),
-            url: String::new(),
-            order,
+/// Says how many runs started since the page was made; that is none when it is made.
+pub(super) fn no_new_rows(query: &Query) -> Fresh {
+    let order = match query.order() {
+        None => "Open runs first, then those that closed last.".to_owned(),
+        Some(Order { by, descending }) => {
+            let first = if *descending { "greatest" } else { "least" };
+            format!("By {by}, the {first} first.")
         }
+    };
+    Fresh {
+        element: "new-rows",
+        count: String::new(),
+        url: String::new(),
+        stream: String::new(),
+        order,
     }
 }
 
@@ -128,14 +115,14 @@ async fn fragments(
         rows(&visit, &namespace),
     );
     let new_rows = match newer {
-        None | Some(0) => NewRows::none(&query),
-        Some(count) => NewRows {
+        None | Some(0) => no_new_rows(&query),
+        Some(count) => Fresh {
             count: counts::grouped(count),
             url: link(&query),
-            ..NewRows::none(&query)
+            ..no_new_rows(&query)
         },
     };
-    let mut fragments = vec![Fragment::render("new-rows", &new_rows)?];
+    let mut fragments = vec![Fragment::render(new_rows.element, &new_rows)?];
     if let Some(by_status) = &by_status {
         let counts = Counts::new(&query, link, Some(by_status), String::new());
         fragments.push(Fragment::render(counts::ELEMENT, &counts)?);

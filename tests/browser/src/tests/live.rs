@@ -14,6 +14,7 @@ crate::tests![
     a_new_run_is_announced_and_shifts_nothing,
     a_row_changes_in_place,
     a_signal_reaches_an_open_run_page_and_leaves_its_form_alone,
+    new_events_wait_until_they_are_asked_for,
     a_failure_reaches_the_overview,
     a_run_that_waits_keeps_its_times_true_and_sends_nothing,
     a_killed_server_is_told_of_and_caught_up_with,
@@ -171,6 +172,82 @@ async fn a_signal_reaches_an_open_run_page_and_leaves_its_form_alone(
         tab.value::<bool>(kept).await?,
         "what was typed, the focus or an open panel is lost"
     );
+    tab.close().await
+}
+
+async fn new_events_wait_until_they_are_asked_for(stage: Arc<Stage>) -> Result<()> {
+    let run = stage
+        .data
+        .start("Approval", "read-from-the-end", json!(["x"]))
+        .await?;
+    let tab = stage.chromium.tab().await?;
+    let observe = "(() => { window.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) =>
+        { if (!entry.hadRecentInput) shift += entry.value; })).observe({ type: 'layout-shift', buffered: true }); })()";
+    tab.before_scripts(observe).await?;
+    let rows = "JSON.stringify([...document.querySelectorAll('[data-row]')].map((row) => row.id))";
+    let news = "(document.querySelector('#new-events a') !== null)";
+    // As steps, workflow tasks are not shown.
+    for (view, last) in [("", "Workflow task completed"), ("&view=compact", "")] {
+        let url = stage.url(&format!("{}/history?order=desc{view}", run.path()));
+        let last = format!(
+            "document.querySelector('[data-row]').innerText.includes({})",
+            literal(last)
+        );
+        tab.go(&url).await?;
+        while !tab.value::<bool>(&last).await? {
+            tab.go(&url).await?;
+        }
+        followed(&tab, &url).await?;
+        let before: String = tab.value(rows).await?;
+        let focus = "(() => { const row = document.querySelector('[data-row]'); row.querySelector('a').focus(); return row.id; })()";
+        let row: String = tab.value(focus).await?;
+        let signal = format!("note-{}", view.len());
+        stage
+            .data
+            .signal("read-from-the-end", &signal, json!(["x"]))
+            .await?;
+        tab.until(news, SHOWN_WITHIN).await?;
+        let shown = format!(
+            "document.querySelector('#run-history').innerText.includes({})",
+            literal(&signal)
+        );
+        ensure!(!tab.value::<bool>(&shown).await?, "{signal} waits");
+        ensure!(tab.value::<String>(rows).await? == before, "no row moves");
+        ensure!(tab.value::<f64>("shift").await? == 0.0, "nothing moves");
+
+        tab.press("u").await?;
+        tab.until(&shown, SHOWN_WITHIN).await?;
+        let focused = format!(
+            "document.activeElement.closest('[data-row]')?.id === {}",
+            literal(&row)
+        );
+        ensure!(tab.value::<bool>(&focused).await?, "the focus stays");
+
+        // What the worker made of it comes after it.
+        let seen = format!("!{news} && {last}");
+        while !tab.value::<bool>(&seen).await? {
+            tab.until(&format!("{news} || {last}"), SHOWN_WITHIN)
+                .await?;
+            tab.press("u").await?;
+        }
+        // By a click: the focus goes on to the first of what is new, not astray.
+        let signal = format!("{signal}-more");
+        stage
+            .data
+            .signal("read-from-the-end", &signal, json!(["x"]))
+            .await?;
+        tab.until(news, SHOWN_WITHIN).await?;
+        tab.click_on("#new-events a").await?;
+        let shown = format!(
+            "document.querySelector('#run-history').innerText.includes({})",
+            literal(&signal)
+        );
+        tab.until(&shown, SHOWN_WITHIN).await?;
+        let first = "document.activeElement === document.querySelector('[data-row] a')";
+        tab.until(first, SHOWN_WITHIN)
+            .await
+            .context("the focus is on the first row")?;
+    }
     tab.close().await
 }
 
