@@ -9,6 +9,7 @@ use chromiumoxide::cdp::js_protocol::heap_profiler::CollectGarbageParams;
 use super::Subject;
 use super::changes::Watched;
 use super::pages::RunPages;
+use super::pixels::show_news;
 use super::report::Report;
 use super::visit::Visitor;
 use crate::data::encoded;
@@ -52,7 +53,13 @@ pub async fn measure(subject: &Subject) -> Result<Report> {
         )
     };
     listed(subject, &list, &rows("")).await?;
-    grow(&mut report, subject, "list of 100 rows", &list, &runs, rows).await?;
+    let page = Followed {
+        name: "list of 100 rows",
+        url: &list,
+        runs: &runs,
+        is_asked: false,
+    };
+    grow(&mut report, subject, &page, rows).await?;
     for run in &runs[1..] {
         subject.changes.terminate(run).await?;
     }
@@ -66,15 +73,13 @@ pub async fn measure(subject: &Subject) -> Result<Report> {
             literal(text)
         )
     };
-    grow(
-        &mut report,
-        subject,
-        "history, newest first",
-        &history,
-        run,
-        newest,
-    )
-    .await?;
+    let page = Followed {
+        name: "history, newest first",
+        url: &history,
+        runs: run,
+        is_asked: true,
+    };
+    grow(&mut report, subject, &page, newest).await?;
     subject.changes.terminate(&run[0]).await?;
     Ok(report)
 }
@@ -92,29 +97,38 @@ async fn listed(subject: &Subject, list: &str, all: &str) -> Result<()> {
     }
 }
 
+/// A page and what changes on it.
+struct Followed<'a> {
+    name: &'a str,
+    url: &'a str,
+    runs: &'a [Watched],
+    /// What is new waits until it is asked for.
+    is_asked: bool,
+}
+
 /// Changes runs until so many changes were worked into the page, and says what that has cost it.
 async fn grow(
     report: &mut Report,
     subject: &Subject,
-    name: &str,
-    url: &str,
-    runs: &[Watched],
+    page: &Followed<'_>,
     shows: impl Fn(&str) -> String,
 ) -> Result<()> {
+    let name = page.name;
     let visitor = Visitor::new(&subject.chromium).await?;
     visitor.tab.before_scripts(COUNT).await?;
-    visitor.go(url).await?;
+    visitor.go(page.url).await?;
     // A first change, so that a history is as long as its page: what comes later takes the place of what goes.
     let mut round = 0;
     let mut change = async || -> Result<u64> {
         let note = format!("note-{round}.");
         round += 1;
-        subject.changes.signal(runs, &note).await?;
-        visitor
-            .tab
-            .until(&shows(&note), SHOWN_WITHIN)
-            .await
-            .with_context(|| format!("{note} is not shown"))?;
+        subject.changes.signal(page.runs, &note).await?;
+        let shows = shows(&note);
+        let shown = match page.is_asked {
+            true => show_news(&visitor.tab, &shows).await,
+            false => visitor.tab.until(&shows, SHOWN_WITHIN).await.map(drop),
+        };
+        shown.with_context(|| format!("{note} is not shown"))?;
         visitor.tab.value("window.patched").await
     };
     let at_first = change().await?;

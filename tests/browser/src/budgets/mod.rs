@@ -12,6 +12,7 @@
 
 mod changes;
 mod first_views;
+mod floor;
 mod growth;
 mod interactions;
 mod official;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Subject;
 use super::pages::RunPages;
 use super::report::Report;
-use super::visit::Looks;
+use super::visit::{Looks, Way};
 
 /// It may be silent for so long between two of its calls: its script runs for seconds before the first.
 const QUIET: Duration = Duration::from_secs(12);
@@ -32,7 +32,7 @@ pub async fn measure(
     ];
     for (name, url) in pages {
         eprintln!("official UI: {name}");
-        let looks = Looks::take(subject, name, &url, Some(QUIET)).await?;
+        let looks = Looks::take(subject, name, &url, Way::Anew, Some(QUIET)).await?;
         report.add_p95(format!("{name}: first paint p95"), &looks.fcp, "ms", None);
         report.add_p95(format!("{name}: largest paint p95"), &looks.lcp, "ms", None);
         report.add_p95(format!("{name}: layout shift p95"), &looks.shift, "", None);

@@ -3,7 +3,7 @@
 //! One clock: the time just before the call, in the program that makes it, against the time in the page, on the same
 //! machine. The frame is there when the one after it begins.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,13 +12,17 @@ use super::changes::Watched;
 use super::pages::RunPages;
 use super::report::{Report, Samples};
 use super::visit::Visitor;
-use crate::tab::literal;
+use crate::tab::{Tab, literal};
 
 const SHOWN_MS: f64 = 250.0;
 /// The clock of a page is set when it is loaded; more of a difference would be one of the figures.
 const CLOCKS_MS: f64 = 2.0;
 /// Changes for each figure.
 const CHANGES: usize = 20;
+/// New events wait to be asked for.
+const NEWS: &str = "(document.querySelector('#new-events a') !== null)";
+/// As long as nothing comes of it.
+const ASKED_AGAIN: Duration = Duration::from_millis(400);
 /// What takes longer counts as not shown at all.
 const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
@@ -84,7 +88,7 @@ pub async fn measure(subject: &Subject, long: &RunPages) -> Result<Report> {
     Ok(report)
 }
 
-/// A history, newest first: a signal comes in.
+/// A history, newest first: a signal comes in, and is asked for.
 async fn signals(
     report: &mut Report,
     subject: &Subject,
@@ -101,16 +105,18 @@ async fn signals(
         pause(number).await;
         // The long run keeps those of earlier measurements.
         let signal = format!("{}-{number}", subject.changes.fresh);
-        let shows = format!(
-            "document.querySelector('#run-history tbody').textContent.includes({})",
-            literal(&signal)
-        );
-        let watch = visitor.watch(&shows).await?;
+        show_news(&visitor.tab, "true").await?;
+        let watch = visitor.watch(NEWS).await?;
         let at = subject
             .changes
             .signal(std::slice::from_ref(run), &signal)
             .await?;
         took.add(watch.shown().await? - at);
+        let shows = format!(
+            "document.querySelector('#run-history tbody').textContent.includes({})",
+            literal(&signal)
+        );
+        show_news(&visitor.tab, &shows).await?;
     }
     report.add_p95(
         format!("{name}: a signal came in: p95"),
@@ -125,6 +131,24 @@ async fn signals(
             &subject.chromium,
         )
         .await
+}
+
+/// Asks for what is new until all that there is can be seen, and with it what `shows` says.
+pub async fn show_news(tab: &Tab, shows: &str) -> Result<()> {
+    let all = format!("!{NEWS} && {shows}");
+    let since = Instant::now();
+    while !tab.value::<bool>(&all).await? {
+        ensure!(
+            since.elapsed() < SHOWN_WITHIN,
+            "not all that is new is shown"
+        );
+        if tab.until(NEWS, ASKED_AGAIN).await.is_ok() {
+            tab.press("u").await?;
+            // What came meanwhile is asked for in the next round.
+            let _ = tab.until(&all, ASKED_AGAIN).await;
+        }
+    }
+    Ok(())
 }
 
 /// The first page of a run, whose head says what it waits for: an activity ends.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     SetCpuThrottlingRateParams, SetFocusEmulationEnabledParams,
 };
+use chromiumoxide::cdp::browser_protocol::network::ClearBrowserCacheParams;
 use serde::Deserialize;
 
 use super::Subject;
@@ -119,9 +120,28 @@ impl Visitor {
     }
 }
 
-/// A first look at a page: nothing is in a cache, no connection is open.
-async fn first(chromium: &Chromium, url: &str, quiet: Option<Duration>) -> Result<Visit> {
+/// How somebody comes to a page. Nothing is in a cache.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// Out of nowhere: the browser makes a process for the site, and opens a connection.
+    Anew,
+    /// From another page of the site.
+    From(&'a str),
+}
+
+/// A first look at a page.
+async fn first(
+    chromium: &Chromium,
+    url: &str,
+    way: Way<'_>,
+    quiet: Option<Duration>,
+) -> Result<Visit> {
     let visitor = Visitor::new(chromium).await?;
+    if let Way::From(other) = way {
+        visitor.go(other).await?;
+        let clear = ClearBrowserCacheParams::default();
+        visitor.tab.page.execute(clear).await?;
+    }
     visitor.go_until(url, quiet.unwrap_or(QUIET)).await?;
     let visit = Visit {
         vitals: visitor.vitals().await?,
@@ -153,11 +173,12 @@ impl Looks {
         subject: &Subject,
         name: &str,
         url: &str,
+        way: Way<'_>,
         quiet: Option<Duration>,
     ) -> Result<Self> {
         let mut looks = Self::default();
         for _ in 0..subject.visits {
-            let Visit { vitals, weight } = first(&subject.chromium, url, quiet)
+            let Visit { vitals, weight } = first(&subject.chromium, url, way, quiet)
                 .await
                 .with_context(|| name.to_owned())?;
             looks.fcp.add(vitals.fcp.context("nothing was painted")?);
