@@ -1,6 +1,6 @@
 //! A look at one page by somebody who has never been there, on a slow machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use chromiumoxide::cdp::browser_protocol::emulation::{
@@ -8,6 +8,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 };
 use chromiumoxide::cdp::browser_protocol::network::ClearBrowserCacheParams;
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::Subject;
 use super::first_views::SHIFT;
@@ -20,6 +21,9 @@ use crate::tab::Tab;
 const THROTTLE: f64 = 4.0;
 /// A page is at rest when nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
+/// A page of others that polls for ever is never at rest: it is looked at so often for what it is to show, for so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Notes what the browser measures of a page, from before its own scripts run. Shifts that follow an input do not count,
 /// as the metric has it.
@@ -82,16 +86,22 @@ impl Visitor {
 
     /// Goes to a page and waits until it is at rest.
     pub async fn go(&self, url: &str) -> Result<()> {
-        self.go_until(url, QUIET).await
-    }
-
-    /// The same where a page may be silent for longer before it goes on.
-    pub async fn go_until(&self, url: &str, quiet: Duration) -> Result<()> {
         self.tab.go(url).await?;
         self.traffic
-            .rest(quiet)
+            .rest(QUIET)
             .await
             .with_context(|| url.to_owned())
+    }
+
+    /// Waits until the page has an element of that CSS selector.
+    async fn shown(&self, selector: &str) -> Result<()> {
+        let since = Instant::now();
+        let found = format!("document.querySelector({selector:?}) !== null");
+        while !self.tab.value::<bool>(found.as_str()).await? {
+            ensure!(since.elapsed() < SHOWN_WITHIN, "{selector} does not appear");
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// Reports how much has moved so far, and says what; then closes the tab.
@@ -129,12 +139,12 @@ pub enum Way<'a> {
     From(&'a str),
 }
 
-/// A first look at a page.
+/// A first look at a page: until it is at rest, or until it shows an element `of_others`.
 async fn first(
     chromium: &Chromium,
     url: &str,
     way: Way<'_>,
-    quiet: Option<Duration>,
+    of_others: Option<&str>,
 ) -> Result<Visit> {
     let visitor = Visitor::new(chromium).await?;
     if let Way::From(other) = way {
@@ -142,12 +152,19 @@ async fn first(
         let clear = ClearBrowserCacheParams::default();
         visitor.tab.page.execute(clear).await?;
     }
-    visitor.go_until(url, quiet.unwrap_or(QUIET)).await?;
+    match of_others {
+        None => visitor.go(url).await?,
+        Some(selector) => {
+            visitor.tab.go(url).await?;
+            let shown = visitor.shown(selector).await;
+            shown.with_context(|| url.to_owned())?;
+        }
+    }
     let visit = Visit {
         vitals: visitor.vitals().await?,
         weight: visitor.traffic.weight(),
     };
-    match quiet {
+    match of_others {
         None => chromium.close_tab(visitor.tab).await?,
         // What a page of others complains of is their matter.
         Some(_) => chromium.abandon_tab(visitor.tab).await?,
@@ -174,11 +191,11 @@ impl Looks {
         name: &str,
         url: &str,
         way: Way<'_>,
-        quiet: Option<Duration>,
+        of_others: Option<&str>,
     ) -> Result<Self> {
         let mut looks = Self::default();
         for _ in 0..subject.visits {
-            let Visit { vitals, weight } = first(&subject.chromium, url, way, quiet)
+            let Visit { vitals, weight } = first(&subject.chromium, url, way, of_others)
                 .await
                 .with_context(|| name.to_owned())?;
             looks.fcp.add(vitals.fcp.context("nothing was painted")?);
