@@ -20,7 +20,7 @@ const HEAP_MB: f64 = 3.0;
 const ROWS: usize = 100;
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// Nodes that another state of the same page may have more, such as a longer text of a status in each row.
-const NODES_OF_A_STATE: f64 = 500.0;
+const NODES_OF_A_STATE: f64 = 200.0;
 
 /// Counts what the page has worked in; a number grows by nothing.
 const COUNT: &str =
