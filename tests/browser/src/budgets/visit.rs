@@ -1,6 +1,6 @@
 //! A look at one page by somebody who has never been there, on a slow machine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chromiumoxide::cdp::browser_protocol::emulation::{
@@ -8,7 +8,6 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 };
 use chromiumoxide::cdp::browser_protocol::network::ClearBrowserCacheParams;
 use serde::Deserialize;
-use tokio::time::sleep;
 
 use super::Subject;
 use super::first_views::SHIFT;
@@ -21,8 +20,7 @@ use crate::tab::Tab;
 const THROTTLE: f64 = 4.0;
 /// A page is at rest when nothing has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
-/// A page of others that polls for ever is never at rest: it is looked at so often for what it is to show, for so long.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A page of others that polls for ever is never at rest: it is waited for so long to show what it is to show.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Notes what the browser measures of a page, from before its own scripts run. Shifts that follow an input do not count,
@@ -93,17 +91,6 @@ impl Visitor {
             .with_context(|| url.to_owned())
     }
 
-    /// Waits until the page has an element of that CSS selector.
-    async fn shown(&self, selector: &str) -> Result<()> {
-        let since = Instant::now();
-        let found = format!("document.querySelector({selector:?}) !== null");
-        while !self.tab.value::<bool>(found.as_str()).await? {
-            ensure!(since.elapsed() < SHOWN_WITHIN, "{selector} does not appear");
-            sleep(LOOK_AGAIN).await;
-        }
-        Ok(())
-    }
-
     /// Reports how much has moved so far, and says what; then closes the tab.
     pub async fn still(self, report: &mut Report, name: &str, chromium: &Chromium) -> Result<()> {
         let vitals = self.vitals().await?;
@@ -156,7 +143,8 @@ async fn first(
         None => visitor.go(url).await?,
         Some(selector) => {
             visitor.tab.go(url).await?;
-            let shown = visitor.shown(selector).await;
+            let shown = format!("document.querySelector({selector:?}) !== null");
+            let shown = visitor.tab.until(&shown, SHOWN_WITHIN).await;
             shown.with_context(|| url.to_owned())?;
         }
     }
