@@ -17,6 +17,9 @@ pub const TOO_LARGE: &str = "Failure exceeds size limit.";
 const SOURCE: &str = "Server";
 /// Causes kept of a failure that is cut.
 const CAUSES_MAX: usize = 20;
+/// Causes below each other that a failure may have. A message is read to a depth of a hundred, and where a failure is
+/// stored or shown it lies a few levels deeper than where it came from.
+const NESTED_CAUSES_MAX: usize = 80;
 
 /// A timeout.
 pub fn timeout(message: &str, kind: TimeoutType, heartbeat_details: Option<Payloads>) -> Failure {
@@ -45,6 +48,22 @@ pub fn server(message: &str, non_retryable: bool) -> Failure {
 /// Bytes of `failure`, its causes included.
 pub fn size(failure: &Failure) -> usize {
     failure.encoded_len()
+}
+
+/// `failure`, whose causes end where no store could read them again.
+pub fn shallow(mut failure: Failure) -> Failure {
+    end_causes(&mut failure, NESTED_CAUSES_MAX);
+    failure
+}
+
+fn end_causes(failure: &mut Failure, depth: usize) {
+    match &mut failure.cause {
+        Some(cause) if depth > 1 => end_causes(cause, depth - 1),
+        Some(cause) if cause.cause.is_some() => {
+            cause.cause = Some(Box::new(server("Further causes are left out.", false)));
+        }
+        _ => {}
+    }
 }
 
 /// `failure`, or if it is larger than `limit` bytes, a server failure that says so and has what fits into `kept` bytes
@@ -112,6 +131,26 @@ mod tests {
     fn what_is_small_stays() {
         let failure = server("no", true);
         assert_eq!(limited(failure.clone(), 100, 50, false), failure);
+    }
+
+    #[test]
+    fn causes_end_before_they_are_too_deep_to_be_read_again() {
+        let nested = |causes: usize| {
+            (0..causes).fold(server("first", false), |cause, _| Failure {
+                cause: Some(Box::new(cause)),
+                ..server("later", false)
+            })
+        };
+        let depth = |failure: &Failure| {
+            std::iter::successors(failure.cause.as_deref(), |cause| cause.cause.as_deref()).count()
+        };
+        let kept = nested(NESTED_CAUSES_MAX);
+        assert_eq!(shallow(kept.clone()), kept);
+        let cut = shallow(nested(99));
+        assert_eq!(depth(&cut), NESTED_CAUSES_MAX + 1);
+        let last = std::iter::successors(Some(&cut), |cause| cause.cause.as_deref()).last();
+        let last = last.map(|last| last.message.as_str());
+        assert_eq!(last, Some("Further causes are left out."));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::signal::{self, Signal};
 use crate::time::{Time, duration_or_zero};
 use crate::transition::Transition;
 use crate::workflow_task::{self, TaskPoll, TaskStart};
-use crate::{cron, limits};
+use crate::{cron, failure, limits};
 
 /// What a run begins with.
 #[derive(Clone, Debug, Default)]
@@ -105,8 +105,9 @@ pub struct Started {
 ///
 /// # Errors
 /// INVALID_ARGUMENT if input, memo or signal are too large.
-pub fn start(cx: &Context<'_>, params: StartParams) -> Result<Started, Refusal> {
-    let request = &params.request;
+pub fn start(cx: &Context<'_>, mut params: StartParams) -> Result<Started, Refusal> {
+    let request = &mut params.request;
+    request.continued_failure = request.continued_failure.take().map(failure::shallow);
     if request.input.as_ref().map_or(0, Message::encoded_len) > cx.limits.blob_size {
         return Err(Refusal::invalid("Blob data size exceeds limit."));
     }

@@ -13,15 +13,14 @@ use steadfast_protocol::history::{
 };
 use steadfast_protocol::query::WorkflowQuery;
 
-use crate::attributes;
 use crate::context::Context;
 use crate::execution::{Execution, StartedTask};
-use crate::limits;
 use crate::outcome::{Outcome, Task};
 use crate::record::WorkflowTask;
 use crate::refusal::Refusal;
 use crate::time::{SECOND, Time};
 use crate::transition::{self, SERVER_IDENTITY, Transition};
+use crate::{attributes, failure, limits};
 
 /// A poller that was offered a workflow task.
 pub struct TaskPoll {
@@ -250,7 +249,7 @@ pub fn fail(
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
             cause: cause as i32,
-            failure,
+            failure: failure.map(failure::shallow),
             identity: identity.to_owned(),
             binary_checksum: binary_checksum.to_owned(),
             ..Default::default()

@@ -128,7 +128,7 @@ pub fn fail(
     let failure = failure.map(|given| {
         let size = failure::size(&given);
         let kept = cx.limits.blob_size_logged;
-        let limited = failure::limited(given, cx.limits.blob_size, kept, true);
+        let limited = failure::limited(failure::shallow(given), cx.limits.blob_size, kept, true);
         if size > cx.limits.blob_size {
             too_large.push(limited.clone());
         }

@@ -7,7 +7,7 @@ use steadfast_protocol::enums::WorkflowTaskFailedCause as Cause;
 use super::{CommandError, Scope, check};
 use crate::time::duration;
 use crate::transition::Transition;
-use crate::{attributes, backoff, close, cron, limits, task_queue};
+use crate::{attributes, backoff, close, cron, failure, limits, task_queue};
 
 const CAUSE: Cause = Cause::BadContinueAsNewAttributes;
 
@@ -32,6 +32,7 @@ pub(super) fn apply(
         })?;
     check::search_attributes(tx, command.search_attributes.as_ref())?;
     check_sizes(tx, &command)?;
+    command.failure = command.failure.map(failure::shallow);
     command.memo = command.memo.as_ref().and_then(attributes::kept_memo);
     command.search_attributes = command
         .search_attributes

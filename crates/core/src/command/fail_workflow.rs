@@ -24,6 +24,6 @@ pub(super) fn apply(
         CAUSE,
         "FailWorkflowExecutionCommandAttributes.Failure",
     )?;
-    close::fail(tx, scope.completed_event_id, failure);
+    close::fail(tx, scope.completed_event_id, failure::shallow(failure));
     Ok(())
 }

@@ -7,8 +7,8 @@ use steadfast_protocol::history::MarkerRecordedEventAttributes;
 use steadfast_protocol::history::history_event::Attributes;
 
 use super::{CommandError, Scope, check};
-use crate::limits;
 use crate::transition::Transition;
+use crate::{failure, limits};
 
 const CAUSE: Cause = Cause::BadRecordMarkerAttributes;
 
@@ -48,7 +48,7 @@ pub(super) fn apply(
             details: command.details,
             workflow_task_completed_event_id: scope.completed_event_id,
             header: command.header,
-            failure: command.failure,
+            failure: command.failure.map(failure::shallow),
         },
     ));
     Ok(())
