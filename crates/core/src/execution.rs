@@ -100,7 +100,8 @@ pub struct Execution {
     pub buffered: Vector<(u64, Arc<HistoryEvent>)>,
     /// Bytes of the buffered events.
     pub buffered_bytes: usize,
-    /// Bytes of the pending activities, children, external signals and cancel requests: what a workflow can let grow.
+    /// Bytes of the pending activities, timers, children, external signals and cancel requests, and of the request ids
+    /// of signals.
     pub pending_bytes: usize,
     /// Request ids of the signals received.
     pub signal_request_ids: OrdSet<String>,
@@ -300,12 +301,17 @@ impl Execution {
             self.deadlines.insert((due, Deadline::Timer(id)));
         }
         self.timer_ids.insert(timer.timer_id.clone(), id);
-        self.timers.insert(id, Arc::new(timer));
+        put(
+            &mut self.timers,
+            &mut self.pending_bytes,
+            id,
+            Arc::new(timer),
+        );
     }
 
     /// Removes a pending timer.
     pub fn remove_timer(&mut self, id: i64) -> Option<Arc<Timer>> {
-        let timer = self.timers.remove(&id)?;
+        let timer = take(&mut self.timers, &mut self.pending_bytes, id)?;
         self.deadlines
             .remove(&(Time(timer.due), Deadline::Timer(id)));
         self.timer_ids.remove(&timer.timer_id);
@@ -360,12 +366,44 @@ impl Execution {
         take(&mut self.external_cancels, &mut self.pending_bytes, id)
     }
 
+    /// Remembers the request id of a signal.
+    pub fn put_signal_request_id(&mut self, id: String) {
+        self.pending_bytes += id.len();
+        if let Some(before) = self.signal_request_ids.insert(id) {
+            self.pending_bytes -= before.len();
+        }
+    }
+
+    /// Whether the state of the run, its history left out, takes more than `bytes`.
+    pub fn is_larger_than(&self, bytes: usize) -> bool {
+        let counted = self.pending_bytes + self.buffered_bytes;
+        // What a user can let grow in the head came with an event, so most runs need not be measured.
+        let head_at_most = usize::try_from(self.head.history_size).unwrap_or(0) + HEAD_BYTES;
+        counted + head_at_most > bytes && counted + self.head_bytes() > bytes
+    }
+
+    /// Bytes of the head, and of what the reference keeps beside it: names, but no input.
+    fn head_bytes(&self) -> usize {
+        let key = &self.key;
+        let names = [
+            key.namespace_id.as_str(),
+            &key.workflow_id,
+            &key.run_id,
+            self.workflow_type(),
+            self.task_queue(),
+        ];
+        self.head.encoded_len() + names.map(str::len).iter().sum::<usize>()
+    }
+
     /// Adds a buffered event under its row number.
     pub fn put_buffered(&mut self, row: u64, event: HistoryEvent) {
         self.buffered_bytes += event.encoded_len();
         self.buffered.push_back((row, Arc::new(event)));
     }
 }
+
+/// More than what a head takes without memo and search attributes: names, request ids, reset points, builds.
+const HEAD_BYTES: usize = 128 * 1024;
 
 /// Sets an item, and keeps the count of bytes true.
 fn put<T: Message>(items: &mut OrdMap<i64, Arc<T>>, bytes: &mut usize, id: i64, item: Arc<T>) {

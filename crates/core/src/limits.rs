@@ -14,8 +14,9 @@ pub struct Limits {
     pub history_count_suggest: i64,
     /// Bytes from which the worker is told to continue as new.
     pub history_size_suggest: i64,
-    /// Bytes of what is pending in a run, buffered events included; beyond it the run is terminated.
-    pub pending_size: usize,
+    /// Bytes of the state of a run: what is pending in it, buffered events, memo, search attributes; beyond it the run is
+    /// terminated.
+    pub state_size: usize,
     /// A single input, result, details or failure, bytes.
     pub blob_size: usize,
     /// The memo of a run, bytes.
@@ -58,7 +59,7 @@ impl Limits {
         history_size: 50 * 1024 * 1024,
         history_count_suggest: 4096,
         history_size_suggest: 4 * 1024 * 1024,
-        pending_size: 8 * 1024 * 1024,
+        state_size: 8 * 1024 * 1024,
         blob_size: 2 * 1024 * 1024,
         memo_size: 2 * 1024 * 1024,
         blob_size_logged: 512 * 1024,
@@ -131,7 +132,7 @@ pub(crate) fn exceeded(run: &Execution, limits: &Limits) -> Option<&'static str>
         Some("Workflow history count exceeds limit.")
     } else if run.head.history_size > limits.history_size {
         Some("Workflow history size exceeds limit.")
-    } else if run.pending_bytes + run.buffered_bytes > limits.pending_size {
+    } else if run.is_larger_than(limits.state_size) {
         Some("Workflow mutable state size exceeds limit.")
     } else {
         None
@@ -142,8 +143,10 @@ pub(crate) fn exceeded(run: &Execution, limits: &Limits) -> Option<&'static str>
 pub(crate) fn is_near(run: &Execution, limits: &Limits) -> bool {
     run.head.next_event_id + CHANGE_EVENTS > limits.history_count
         || run.head.history_size + CHANGE_BYTES as i64 > limits.history_size
-        || run.pending_bytes + run.buffered_bytes + CHANGE_BYTES > limits.pending_size
+        || run.is_larger_than(limits.state_size.saturating_sub(CHANGE_BYTES))
 }
 
-const _: () =
-    assert!(Limits::DEFAULT.blob_size + BUFFERED_BYTES_MAX < Limits::DEFAULT.pending_size);
+const _: () = assert!(
+    Limits::DEFAULT.blob_size + Limits::DEFAULT.memo_size + BUFFERED_BYTES_MAX
+        < Limits::DEFAULT.state_size
+);

@@ -157,7 +157,7 @@ impl Execution {
                 }
                 SIGNAL_REQUEST_ID => {
                     let id = String::from_utf8(rest.to_vec()).map_err(|_| unknown())?;
-                    run.signal_request_ids.insert(id);
+                    run.put_signal_request_id(id);
                 }
                 _ => return Err(unknown()),
             }

@@ -92,7 +92,7 @@ pub(crate) fn write(tx: &mut Transition<'_>, signal: Signal) {
     if !signal.request_id.is_empty() {
         let row = Row::SignalRequestId(signal.request_id.clone());
         tx.out.changed.insert(row);
-        tx.run.signal_request_ids.insert(signal.request_id.clone());
+        tx.run.put_signal_request_id(signal.request_id.clone());
     }
     tx.event_with(
         Attributes::WorkflowExecutionSignaledEventAttributes(

@@ -42,6 +42,8 @@ pub struct Transition<'a> {
     block: Vec<HistoryEvent>,
     buffered_rows_before: u64,
     task_wanted: bool,
+    /// Whether this is the first change of the run, which no limit undoes: there would be no run to terminate.
+    begins: bool,
     /// The run as it was, if this change may bring it beyond a limit.
     before: Option<Box<Execution>>,
 }
@@ -50,8 +52,10 @@ impl<'a> Transition<'a> {
     /// Begins a change of `run`.
     pub fn new(run: &'a mut Execution, cx: &'a Context<'a>) -> Self {
         let buffered_rows_before = run.head.next_buffered;
-        let is_near = run.is_open() && limits::is_near(run, cx.limits);
+        let begins = run.head.next_event_id == 1;
+        let is_near = run.is_open() && !begins && limits::is_near(run, cx.limits);
         Self {
+            begins,
             before: is_near.then(|| Box::new(run.clone())),
             run,
             cx,
@@ -436,7 +440,9 @@ impl<'a> Transition<'a> {
     ///
     /// A change that brings the run beyond a limit terminates it instead, and is not made (server-semantics 0.5).
     pub fn finish(mut self) -> Outcome {
-        if let Some(limit) = limits::exceeded(self.run, self.cx.limits) {
+        if !self.begins
+            && let Some(limit) = limits::exceeded(self.run, self.cx.limits)
+        {
             self.undo();
             self.force_task_closed();
             workflow_task::terminate(&mut self, limit);

@@ -51,7 +51,7 @@ pub(crate) fn apply(limits: &mut Limits, key: &str, value: &str) -> Result<Effec
         "limit.historysize.suggestcontinueasnew" => {
             limits.history_size_suggest = number()?.into();
         }
-        "limit.mutablestatesize.error" => limits.pending_size = number()? as usize,
+        "limit.mutablestatesize.error" => limits.state_size = number()? as usize,
         "limit.blobsize.error" => limits.blob_size = number()? as usize,
         "limit.memosize.error" => limits.memo_size = number()? as usize,
         "limit.blobsize.warn" => limits.blob_size_logged = number()? as usize,

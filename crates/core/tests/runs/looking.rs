@@ -8,6 +8,7 @@ use steadfast_core::query::{self, BufferedQuery, Plan};
 use steadfast_core::signal::{self, Signal};
 use steadfast_core::time::{SECOND, Time};
 use steadfast_core::{Refusal, describe};
+use steadfast_protocol::common::Payload;
 use steadfast_protocol::enums::{
     EventType, PendingWorkflowTaskState, QueryRejectCondition, WorkflowExecutionStatus,
 };
@@ -192,7 +193,7 @@ fn a_run_beyond_its_limits_is_ended_and_the_caller_hears_of_it() {
         (
             "Workflow mutable state size exceeds limit.",
             |run, limits| {
-                run.pending_bytes = limits.pending_size + 1;
+                run.pending_bytes = limits.state_size + 1;
             },
         ),
     ];
@@ -203,6 +204,39 @@ fn a_run_beyond_its_limits_is_ended_and_the_caller_hears_of_it() {
     }
     let at_the_limit = signal_beyond(|run| run.head.next_event_id = limits.history_count);
     assert_eq!(at_the_limit, (None, Ok(())));
+}
+
+#[test]
+fn a_memo_counts_in_the_state_of_a_run_as_what_is_pending_does() {
+    let mut world = world("start");
+    let memo = &mut world.runs[0].run.head.memo;
+    let payload = Payload {
+        data: vec![b'x'; 2000].into(),
+        ..Payload::default()
+    };
+    memo.insert("note".to_owned(), payload);
+    world.limits.state_size = 3000;
+    assert_eq!(world.play("signal"), "3 Signaled{sig}");
+    world.limits.state_size = 2000;
+    assert_eq!(
+        world.play("signal"),
+        "4 Terminated{Workflow mutable state size exceeds limit. by=history-service}"
+    );
+}
+
+#[test]
+fn no_limit_of_a_run_keeps_it_from_starting() {
+    let mut world = World::default();
+    world.limits.history_size = 10;
+    world.limits.state_size = 10;
+    assert_eq!(
+        world.play("start"),
+        "1 Started{attempt=1 task=10s}, 2 TaskScheduled{attempt=1}"
+    );
+    assert_eq!(
+        world.play("signal"),
+        "3 Terminated{Workflow history size exceeds limit. by=history-service}"
+    );
 }
 
 fn reported(world: &World) -> Option<String> {

@@ -67,6 +67,7 @@ pub(crate) struct World {
     /// The run that the script is about; mostly the last.
     at: usize,
     task: Option<TaskStart>,
+    pub(crate) limits: Limits,
 }
 
 /// A run and its rows in the store.
@@ -186,7 +187,7 @@ impl World {
             now: Time(EPOCH + self.now.get()),
             namespace: &self.place,
             ids: &self.ids,
-            limits: &Limits::DEFAULT,
+            limits: &self.limits,
         })
     }
 
