@@ -102,6 +102,12 @@ impl Block {
         decode_block(self.encoded.clone())
     }
 
+    /// The event of that number. The others are passed over: a workflow may schedule thousands of activities at once,
+    /// and each that starts looks for its own event in the same block.
+    pub(crate) fn event(&self, id: i64) -> Result<Option<HistoryEvent>, StoreError> {
+        Ok(decode_block(self.part(id, id + 1)?)?.pop())
+    }
+
     /// Its events from `from` on that are before `end`, encoded.
     pub(crate) fn part(&self, from: i64, end: i64) -> Result<Bytes, StoreError> {
         if from <= self.first_event_id && self.last_event_id < end {
@@ -110,12 +116,13 @@ impl Block {
         let (mut begin, mut until) = (0, 0);
         for event in Walk::new(&self.encoded) {
             let (event_id, offset) = event?;
+            if event_id >= end {
+                break;
+            }
             if event_id < from {
                 begin = offset;
             }
-            if event_id < end {
-                until = offset;
-            }
+            until = offset;
         }
         Ok(self.encoded.slice(begin..until.max(begin)))
     }
@@ -156,6 +163,16 @@ mod tests {
         assert_eq!(ids(block.part(6, 7).unwrap()), [6]);
         assert_eq!(ids(block.part(10, 100).unwrap()), [0; 0]);
         assert_eq!(ids(block.part(1, 5).unwrap()), [0; 0]);
+    }
+
+    #[test]
+    fn an_event_of_a_block_is_found_by_its_number() {
+        let block = block(5..=9);
+        let task_id = |id| block.event(id).unwrap().map(|event| event.task_id);
+        assert_eq!(task_id(5), Some(500));
+        assert_eq!(task_id(7), Some(700));
+        assert_eq!(task_id(9), Some(900));
+        assert_eq!((task_id(4), task_id(10)), (None, None));
     }
 
     #[test]

@@ -139,18 +139,24 @@ impl Shard {
             return Ok(HistoryEvent::clone(&cached.run.started));
         }
         for block in cached.blocks.iter().rev() {
-            if (block.first_event_id..=block.last_event_id).contains(&id) {
-                let found = block
-                    .events()?
-                    .into_iter()
-                    .find(|event| event.event_id == id);
-                if let Some(event) = found {
-                    return Ok(event);
-                }
+            if (block.first_event_id..=block.last_event_id).contains(&id)
+                && let Some(event) = block.event(id)?
+            {
+                return Ok(event);
             }
         }
-        let events = self.read_events_reverse(key, id + 1, 1)?;
-        let event = events.into_iter().find(|event| event.event_id == id);
+        let prefix = keys::run(key);
+        let after = keys::block(&prefix, id + 1);
+        let rows = self.store.scan(
+            self.id(),
+            Table::History,
+            Prefix::new(prefix).before(&after),
+            1,
+            Order::Reverse,
+        )?;
+        let block = rows.into_iter().next();
+        let block = block.map(|(_, value)| Block::read(value)).transpose()?;
+        let event = block.map(|block| block.event(id)).transpose()?.flatten();
         event.ok_or_else(|| StoreError::Corrupt(format!("run {} has no event {id}", key.run_id)))
     }
 }
