@@ -1,9 +1,9 @@
-//! Operands as values of the attribute they are compared with (semantics 9.2, "Values"). Where the reference lets a
-//! mistyped comparison pass, it passes here, and holds for no value that it could not be true of.
+//! Operands as values of the attribute they are compared with (semantics 9.2, "Values"). A value of another type is
+//! refused, as the reference does since 1.32.
 
 use crate::attribute::{SearchAttributeType, SystemField};
 use crate::filter::{Attribute, Comparison, Predicate};
-use crate::literal::{parse_datetime, parse_duration, parse_status};
+use crate::literal::{STATUS_NAMES, parse_datetime, parse_duration, parse_status};
 use crate::page::micros;
 use crate::resolve::{QueryError, invalid, unsupported};
 use crate::syntax::{Operand, Operator};
@@ -44,16 +44,13 @@ impl Subject {
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         Ok(match self.attribute.value_type() {
             SearchAttributeType::Text if equality => {
-                Some(Predicate::ContainsPhrase(phrases(right)?))
+                Some(Predicate::ContainsPhrase(self.phrases(right)?))
             }
             SearchAttributeType::KeywordList if equality => {
-                Some(Predicate::In(vec![member(right, "")?]))
+                Some(Predicate::In(vec![self.member(right)?]))
             }
             SearchAttributeType::Text | SearchAttributeType::KeywordList => None,
-            _ => Some(match self.value(right)? {
-                Some(value) => Predicate::Compare(comparison, value),
-                None => Predicate::Always(comparison == Comparison::NotEqual),
-            }),
+            _ => Some(Predicate::Compare(comparison, self.value(right)?)),
         })
     }
 
@@ -63,14 +60,10 @@ impl Subject {
         };
         let values: Result<Vec<_>, _> = match self.attribute.value_type() {
             SearchAttributeType::Text => return Ok(None),
-            SearchAttributeType::KeywordList => members
-                .iter()
-                .map(|value| member(value, " in tuple"))
-                .collect(),
-            _ => members
-                .iter()
-                .filter_map(|member| self.value(member).transpose())
-                .collect(),
+            SearchAttributeType::KeywordList => {
+                members.iter().map(|value| self.member(value)).collect()
+            }
+            _ => members.iter().map(|member| self.value(member)).collect(),
         };
         Ok(Some(Predicate::In(values?)))
     }
@@ -90,10 +83,7 @@ impl Subject {
                 value_type.name(),
             )));
         }
-        Ok(match (self.value(low)?, self.value(high)?) {
-            (Some(low), Some(high)) => Predicate::Between(low, high),
-            _ => Predicate::Always(false),
-        })
+        Ok(Predicate::Between(self.value(low)?, self.value(high)?))
     }
 
     fn prefix(&self, right: &Operand) -> Result<Option<Predicate>, QueryError> {
@@ -113,9 +103,7 @@ impl Subject {
         // Values with a notation of their own are first read in it.
         self.value(right)?;
         let prefix = match value_type {
-            SearchAttributeType::Keyword | SearchAttributeType::Int if !self.is_status() => {
-                self.text(text)
-            }
+            SearchAttributeType::Keyword if !self.is_status() => self.text(text),
             _ => return Ok(None),
         };
         Ok(Some(Predicate::StartsWith(prefix)))
@@ -149,8 +137,8 @@ impl Subject {
         format!("{prefix}{text}")
     }
 
-    /// A scalar of the attribute's type; nothing if the operand can be no value of it.
-    fn value(&self, operand: &Operand) -> Result<Option<Value>, QueryError> {
+    /// A scalar of the attribute's type.
+    fn value(&self, operand: &Operand) -> Result<Value, QueryError> {
         refuse_names(operand)?;
         if let Operand::List(_) | Operand::Other(_) = operand {
             return Err(unexpected_value(operand));
@@ -159,38 +147,57 @@ impl Subject {
             (Attribute::System(SystemField::ExecutionStatus), _) => self.status(operand),
             (Attribute::System(SystemField::ExecutionDuration), _) => self.duration(operand),
             (_, SearchAttributeType::Datetime) => self.datetime(operand),
-            (_, SearchAttributeType::Int | SearchAttributeType::Double) => Ok(number(operand)),
-            // Only unquoted literals are booleans, numbers among them.
-            (_, SearchAttributeType::Bool) => Ok(match operand {
-                Operand::String(_) => None,
-                operand => number(operand),
-            }),
-            _ => Ok(Some(Value::Keyword(match operand {
-                Operand::String(text) => self.text(text),
-                other => other.to_string(),
-            }))),
+            (_, SearchAttributeType::Int | SearchAttributeType::Double) => self.number(operand),
+            (_, SearchAttributeType::Bool) => match operand {
+                Operand::Bool(value) => Ok(Value::Int((*value).into())),
+                other => Err(self.of_another_type(other)),
+            },
+            _ => match operand {
+                Operand::String(text) => Ok(Value::Keyword(self.text(text))),
+                other => Err(self.of_another_type(other)),
+            },
         }
     }
 
-    fn status(&self, operand: &Operand) -> Result<Option<Value>, QueryError> {
+    fn number(&self, operand: &Operand) -> Result<Value, QueryError> {
+        let (Operand::Int(text) | Operand::Float(text)) = operand else {
+            return Err(self.of_another_type(operand));
+        };
+        let double = || text.parse().map(Value::Double);
+        text.parse()
+            .map(Value::Int)
+            .or_else(|_| double())
+            .map_err(|_| self.of_another_type(operand))
+    }
+
+    fn status(&self, operand: &Operand) -> Result<Value, QueryError> {
         match operand {
             Operand::String(name) => match parse_status(name) {
-                Some(status) => Ok(Some(Value::Int(status.into()))),
+                Some(status) => Ok(Value::Int(status.into())),
                 None => Err(invalid(format_args!(
                     "invalid ExecutionStatus value '{name}'"
                 ))),
             },
+            Operand::Int(number) => {
+                let status = number.parse().ok();
+                let status = status.filter(|it| (0..STATUS_NAMES.len() as i64).contains(it));
+                status
+                    .map(Value::Int)
+                    .ok_or_else(|| invalid(format_args!("invalid ExecutionStatus value {number}")))
+            }
             Operand::Float(_) => Err(self.unexpected_type("float64")),
-            operand => Ok(number(operand)),
+            operand => Err(self.of_another_type(operand)),
         }
     }
 
-    fn duration(&self, operand: &Operand) -> Result<Option<Value>, QueryError> {
-        let (Operand::String(text) | Operand::Float(text)) = operand else {
-            return Ok(number(operand));
+    fn duration(&self, operand: &Operand) -> Result<Value, QueryError> {
+        let text = match operand {
+            Operand::String(text) => text,
+            Operand::Float(_) => return Err(self.unexpected_type("float64")),
+            operand => return self.number(operand),
         };
         match parse_duration(text) {
-            Ok(nanos) => Ok(Some(Value::Int(nanos))),
+            Ok(nanos) => Ok(Value::Int(nanos)),
             Err(reason) => {
                 let name = SystemField::ExecutionDuration.name();
                 Err(QueryError(format!(
@@ -200,10 +207,10 @@ impl Subject {
         }
     }
 
-    fn datetime(&self, operand: &Operand) -> Result<Option<Value>, QueryError> {
+    fn datetime(&self, operand: &Operand) -> Result<Value, QueryError> {
         match operand {
             Operand::String(text) => match parse_datetime(text) {
-                Some(micros) => Ok(Some(Value::Datetime(micros))),
+                Some(micros) => Ok(Value::Datetime(micros)),
                 None => Err(invalid(format_args!("unable to parse datetime '{text}'"))),
             },
             Operand::Int(digits) => {
@@ -214,11 +221,55 @@ impl Subject {
                     i64::MAX
                 };
                 let nanos = digits.parse().unwrap_or(bound);
-                Ok(Some(Value::Datetime(micros(nanos))))
+                Ok(Value::Datetime(micros(nanos)))
             }
             Operand::Float(_) => Err(self.unexpected_type("float64")),
             _ => Err(self.unexpected_type("bool")),
         }
+    }
+
+    /// A member of a `KeywordList`.
+    fn member(&self, operand: &Operand) -> Result<Value, QueryError> {
+        self.string(operand)
+            .map(|text| Value::Keyword(text.to_owned()))
+    }
+
+    /// The value of a `Text` is split at blanks; what holds several words after that is a phrase.
+    fn phrases(&self, operand: &Operand) -> Result<Vec<Vec<String>>, QueryError> {
+        let text = self.string(operand)?;
+        if text.split_whitespace().next().is_none() {
+            return Err(invalid(format_args!(
+                "unexpected value for Text type search attribute (no tokens found in '{text}')"
+            )));
+        }
+        Ok(text
+            .split_whitespace()
+            .map(tokens)
+            .filter(|phrase| !phrase.is_empty())
+            .collect())
+    }
+
+    fn string<'a>(&self, operand: &'a Operand) -> Result<&'a str, QueryError> {
+        refuse_names(operand)?;
+        match operand {
+            Operand::String(text) => Ok(text),
+            Operand::List(_) | Operand::Other(_) => Err(unexpected_value(operand)),
+            other => Err(self.of_another_type(other)),
+        }
+    }
+
+    fn of_another_type(&self, operand: &Operand) -> QueryError {
+        let (shown, found) = match operand {
+            Operand::String(text) => (format!("{text:?}"), "string"),
+            Operand::Bool(_) => (operand.to_string(), "bool"),
+            Operand::Float(_) => (operand.to_string(), "float64"),
+            _ => (operand.to_string(), "int64"),
+        };
+        invalid(format_args!(
+            "invalid value type for search attribute {} of type {}: {shown} (type: {found})",
+            self.name,
+            self.attribute.value_type().name(),
+        ))
     }
 
     fn unexpected_type(&self, found: &str) -> QueryError {
@@ -245,51 +296,4 @@ fn unexpected_value(operand: &Operand) -> QueryError {
     refuse_names(operand)
         .err()
         .unwrap_or_else(|| invalid(format_args!("unexpected value type {}", operand.node())))
-}
-
-/// As a number, if it is one.
-fn number(operand: &Operand) -> Option<Value> {
-    let text = match operand {
-        Operand::Bool(value) => return Some(Value::Int((*value).into())),
-        Operand::Int(text) | Operand::Float(text) | Operand::String(text) => text,
-        _ => return None,
-    };
-    let double = || {
-        text.parse()
-            .ok()
-            .filter(|double: &f64| !double.is_nan())
-            .map(Value::Double)
-    };
-    text.parse().ok().map(Value::Int).or_else(double)
-}
-
-fn string<'a>(operand: &'a Operand, place: &str) -> Result<&'a str, QueryError> {
-    refuse_names(operand)?;
-    match operand {
-        Operand::String(text) => Ok(text),
-        Operand::Other(_) => Err(unexpected_value(operand)),
-        other => Err(invalid(format_args!(
-            "unexpected value type{place} (expected string, got {other})"
-        ))),
-    }
-}
-
-/// A member of a `KeywordList`.
-fn member(operand: &Operand, place: &str) -> Result<Value, QueryError> {
-    string(operand, place).map(|text| Value::Keyword(text.to_owned()))
-}
-
-/// The value of a `Text` is split at blanks; what holds several words after that is a phrase.
-fn phrases(operand: &Operand) -> Result<Vec<Vec<String>>, QueryError> {
-    let text = string(operand, "")?;
-    if text.split_whitespace().next().is_none() {
-        return Err(invalid(format_args!(
-            "unexpected value for Text type search attribute (no tokens found in '{text}')"
-        )));
-    }
-    Ok(text
-        .split_whitespace()
-        .map(tokens)
-        .filter(|phrase| !phrase.is_empty())
-        .collect())
 }
