@@ -10,21 +10,11 @@ use prost::Message;
 use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::{enums, google::rpc, operatorservice as op, workflowservice as wf};
-use support::{Served, call, call_compressed, call_with, serve, task_token};
+use support::{Served, ask, call, call_compressed, call_with, serve, task_token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request, Status};
 
 const PATIENCE: Duration = Duration::from_secs(5);
-
-async fn workflow<T: Message + Default>(
-    served: &Served,
-    rpc: &str,
-    request: impl Message,
-) -> Result<T, Status> {
-    let path = format!("/temporal.api.workflowservice.v1.WorkflowService/{rpc}");
-    let answer = call(&served.channel, &path, request.encode_to_vec(), PATIENCE).await?;
-    Ok(T::decode(answer).unwrap())
-}
 
 async fn operator<T: Message + Default>(
     served: &Served,
@@ -37,7 +27,7 @@ async fn operator<T: Message + Default>(
 }
 
 async fn refusal(served: &Served, rpc: &str, request: impl Message) -> (Code, String) {
-    let status = workflow::<wf::GetSystemInfoResponse>(served, rpc, request)
+    let status = ask::<wf::GetSystemInfoResponse>(served, rpc, request)
         .await
         .unwrap_err();
     (status.code(), status.message().to_owned())
@@ -149,13 +139,10 @@ async fn unknown_namespaces_are_named() {
         namespace: "missing".to_owned(),
         execution: None,
     };
-    let status = workflow::<wf::DescribeWorkflowExecutionResponse>(
-        &served,
-        "DescribeWorkflowExecution",
-        request,
-    )
-    .await
-    .unwrap_err();
+    let status =
+        ask::<wf::DescribeWorkflowExecutionResponse>(&served, "DescribeWorkflowExecution", request)
+            .await
+            .unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
     let details = rpc::Status::decode(status.details()).unwrap();
     assert!(
@@ -227,7 +214,7 @@ async fn namespaces_live_and_die() {
         }),
         ..Default::default()
     };
-    let _: wf::RegisterNamespaceResponse = workflow(&served, "RegisterNamespace", register.clone())
+    let _: wf::RegisterNamespaceResponse = ask(&served, "RegisterNamespace", register.clone())
         .await
         .unwrap();
     let again = refusal(&served, "RegisterNamespace", register.clone()).await;
@@ -239,7 +226,7 @@ async fn namespaces_live_and_die() {
         ..Default::default()
     };
     let described: wf::DescribeNamespaceResponse =
-        workflow(&served, "DescribeNamespace", describe.clone())
+        ask(&served, "DescribeNamespace", describe.clone())
             .await
             .unwrap();
     let info = described.namespace_info.unwrap();
@@ -252,7 +239,7 @@ async fn namespaces_live_and_die() {
             .is_some()
     );
 
-    let _: wf::DeprecateNamespaceResponse = workflow(
+    let _: wf::DeprecateNamespaceResponse = ask(
         &served,
         "DeprecateNamespace",
         wf::DeprecateNamespaceRequest {
@@ -294,9 +281,8 @@ async fn namespaces_live_and_die() {
         refusal(&served, "DescribeNamespace", describe).await.0,
         Code::NotFound
     );
-    let _: wf::RegisterNamespaceResponse = workflow(&served, "RegisterNamespace", register)
-        .await
-        .unwrap();
+    let _: wf::RegisterNamespaceResponse =
+        ask(&served, "RegisterNamespace", register).await.unwrap();
 }
 
 #[tokio::test]
@@ -305,7 +291,7 @@ async fn namespaces_are_listed_in_pages() {
     let mut names = Vec::new();
     let mut token = Default::default();
     loop {
-        let page: wf::ListNamespacesResponse = workflow(
+        let page: wf::ListNamespacesResponse = ask(
             &served,
             "ListNamespaces",
             wf::ListNamespacesRequest {
@@ -372,7 +358,7 @@ async fn search_attributes_come_and_go() {
         query: query.to_owned(),
     };
     let counted: wf::CountWorkflowExecutionsResponse =
-        workflow(&served, "CountWorkflowExecutions", count("Size > 3"))
+        ask(&served, "CountWorkflowExecutions", count("Size > 3"))
             .await
             .unwrap();
     assert_eq!(counted.count, 0);
