@@ -33,7 +33,9 @@ pub(crate) fn status(refusal: Refusal) -> Status {
             Code::NotFound,
             message,
             "NamespaceNotFoundFailure",
-            &errordetails::NamespaceNotFoundFailure { namespace },
+            &errordetails::NamespaceNotFoundFailure {
+                namespace: cut(namespace),
+            },
         ),
         Refusal::AlreadyStarted {
             start_request_id,
@@ -236,5 +238,8 @@ mod tests {
         assert_eq!(status.message().len(), 4000);
         let status = super::status(Refusal::invalid(format!("x{}", "é".repeat(3000))));
         assert_eq!(status.message().len(), 3999);
+        // A command may name a namespace as long as it likes.
+        let status = super::status(Refusal::NamespaceNotFound("n".repeat(70_000)));
+        assert!(status.details().len() < 9000);
     }
 }
