@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub(crate) mod odd;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
