@@ -19,6 +19,7 @@ use tower::ServiceExt;
 
 use crate::gate::Gate;
 use crate::gathering::Gathering;
+use crate::unread::Reading;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,7 +89,7 @@ async fn attend(
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
     let connection = builder.serve_connection(
         TokioIo::new(Gathering::new(stream)),
-        TowerToHyperService::new(service),
+        TowerToHyperService::new(Reading::new(service)),
     );
     let stop = async {
         tokio::select! {

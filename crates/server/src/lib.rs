@@ -26,6 +26,7 @@ mod searches;
 mod server;
 mod status;
 mod system;
+mod unread;
 mod version;
 mod visibility;
 mod waits;
