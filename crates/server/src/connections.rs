@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tonic::body::Body;
 use tower::ServiceExt;
 
+use crate::compression::Compressing;
 use crate::gate::Gate;
 use crate::gathering::Gathering;
 use crate::unread::Reading;
@@ -89,7 +90,7 @@ async fn attend(
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
     let connection = builder.serve_connection(
         TokioIo::new(Gathering::new(stream)),
-        TowerToHyperService::new(Reading::new(service)),
+        TowerToHyperService::new(Reading::new(Compressing(service))),
     );
     let stop = async {
         tokio::select! {

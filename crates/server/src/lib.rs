@@ -7,6 +7,7 @@
 //! # What is absent, by design
 //! No state of executions or task queues, and no decision that depends on it: that is the engine's.
 
+mod compression;
 mod connections;
 mod deadline;
 mod figures;

@@ -9,10 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
-use tonic::Status;
-use tonic::body::Body;
 use tower::Service;
 
 /// Bytes of one connection that are not read yet, beyond which its next calls wait. A single answer may be larger.
@@ -62,15 +60,15 @@ impl<S> Reading<S> {
     }
 }
 
-impl<S, B> Service<Request<B>> for Reading<S>
+impl<S, B, R> Service<Request<B>> for Reading<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + Unpin,
     B: Send + 'static,
 {
-    type Response = Response<Counted>;
+    type Response = Response<Counted<R>>;
     type Error = Infallible;
-    type Future = Call<S::Future>;
+    type Future = Call<S::Future, R>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.service.poll_ready(context)
@@ -93,20 +91,20 @@ where
 }
 
 /// A call under way.
-pub(crate) struct Call<F> {
-    state: State<F>,
+pub(crate) struct Call<F, R> {
+    state: State<F, R>,
     unread: Arc<Unread>,
 }
 
-type Answered = Result<Response<Body>, Infallible>;
+type Answered<R> = Result<Response<R>, Infallible>;
 
-enum State<F> {
+enum State<F, R> {
     Running(F),
-    Waiting(Pin<Box<dyn Future<Output = Answered> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Answered<R>> + Send>>),
 }
 
-impl<F: Future<Output = Answered> + Unpin> Future for Call<F> {
-    type Output = Result<Response<Counted>, Infallible>;
+impl<F: Future<Output = Answered<R>> + Unpin, R> Future for Call<F, R> {
+    type Output = Answered<Counted<R>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = ready!(match &mut self.state {
@@ -119,19 +117,19 @@ impl<F: Future<Output = Answered> + Unpin> Future for Call<F> {
 }
 
 /// The body of an answer, whose bytes are counted until they were sent.
-pub(crate) struct Counted {
-    body: Body,
+pub(crate) struct Counted<R> {
+    body: R,
     unread: Arc<Unread>,
 }
 
-impl http_body::Body for Counted {
+impl<R: Body<Data = Bytes> + Unpin> Body for Counted<R> {
     type Data = Bytes;
-    type Error = Status;
+    type Error = R::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         let counted = |data: Bytes| match data.len() < COUNTED_FROM {
             true => data,
@@ -185,16 +183,16 @@ mod tests {
     use std::future::{Ready, ready};
     use std::task::Waker;
 
-    use http_body::Body as _;
+    type Plain = tonic::body::Body;
 
     /// Answers each request with as many bytes as half of what may lie unread.
     #[derive(Clone)]
     struct Half;
 
     impl Service<Request<()>> for Half {
-        type Response = Response<Body>;
+        type Response = Response<Plain>;
         type Error = Infallible;
-        type Future = Ready<Answered>;
+        type Future = Ready<Answered<Plain>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
             Poll::Ready(Ok(()))
@@ -202,7 +200,7 @@ mod tests {
 
         fn call(&mut self, _: Request<()>) -> Self::Future {
             let data = Bytes::from(vec![0; UNREAD_BYTES_MAX / 2]);
-            ready(Ok(Response::new(Body::new(axum::body::Body::from(data)))))
+            ready(Ok(Response::new(Plain::new(axum::body::Body::from(data)))))
         }
     }
 
@@ -210,7 +208,7 @@ mod tests {
         Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn answer(call: &mut Call<Ready<Answered>>) -> Option<Counted> {
+    fn answer(call: &mut Call<Ready<Answered<Plain>>, Plain>) -> Option<Counted<Plain>> {
         match poll(call) {
             Poll::Ready(Ok(answer)) => Some(answer.into_body()),
             Poll::Pending => None,
@@ -218,7 +216,7 @@ mod tests {
     }
 
     /// The bytes as a connection holds them until they are sent.
-    fn send(mut body: Counted) -> Bytes {
+    fn send(mut body: Counted<Plain>) -> Bytes {
         let mut context = Context::from_waker(Waker::noop());
         match Pin::new(&mut body).poll_frame(&mut context) {
             Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap(),

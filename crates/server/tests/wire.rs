@@ -7,10 +7,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use steadfast_protocol::common::{WorkflowExecution, WorkflowType};
+use steadfast_protocol::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use steadfast_protocol::taskqueue::TaskQueue;
 use steadfast_protocol::{enums, google::rpc, operatorservice as op, workflowservice as wf};
-use support::{Served, ask, call, call_compressed, call_with, serve, task_token};
+use support::{Served, ask, call, call_compressed, call_in_kind, call_with, serve, task_token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Request, Status};
 
@@ -50,6 +50,45 @@ fn start() -> wf::StartWorkflowExecutionRequest {
         }),
         ..Default::default()
     }
+}
+
+#[tokio::test]
+async fn clients_that_compress_are_answered_in_kind() {
+    let served = serve().await;
+    let input = vec![b'x'; 20_000];
+    let started = wf::StartWorkflowExecutionRequest {
+        input: Some(Payloads {
+            payloads: vec![Payload {
+                data: input.clone().into(),
+                ..Payload::default()
+            }],
+        }),
+        ..start()
+    };
+    let _: wf::StartWorkflowExecutionResponse = ask(&served, "StartWorkflowExecution", started)
+        .await
+        .unwrap();
+    let history = wf::GetWorkflowExecutionHistoryRequest {
+        namespace: "default".to_owned(),
+        execution: Some(WorkflowExecution {
+            workflow_id: "w".to_owned(),
+            ..WorkflowExecution::default()
+        }),
+        ..Default::default()
+    };
+    let path = "/temporal.api.workflowservice.v1.WorkflowService/GetWorkflowExecutionHistory";
+    let body = history.encode_to_vec();
+    let plain = call(&served.channel, path, body.clone(), PATIENCE);
+    let plain = plain.await.unwrap();
+    assert!(plain.len() > input.len());
+    let in_kind = call_in_kind(&served.channel, path, Request::new(body));
+    assert_eq!(in_kind.await.unwrap(), (Some("gzip".to_owned()), plain));
+    // Nothing to compress, and still in kind.
+    let path = "/temporal.api.workflowservice.v1.WorkflowService/GetSystemInfo";
+    let in_kind = call_in_kind(&served.channel, path, Request::new(Vec::new()));
+    assert_eq!(in_kind.await.unwrap().0.as_deref(), Some("gzip"));
+    let asked_plainly = call_compressed(&served.channel, path, Request::new(Vec::new()));
+    assert!(asked_plainly.await.is_ok());
 }
 
 #[tokio::test]

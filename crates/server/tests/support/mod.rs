@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 /// A running server with the namespaces `default` and `other`.
 pub(crate) struct Served {
@@ -181,18 +181,39 @@ pub(crate) async fn call_compressed(
     unary(client.send_compressed(Gzip), path, request).await
 }
 
+/// As [`call_compressed`], for a client that reads compressed answers too; with the encoding of the answer.
+pub(crate) async fn call_in_kind(
+    channel: &Channel,
+    path: &str,
+    request: Request<Vec<u8>>,
+) -> Result<(Option<String>, Bytes), Status> {
+    let client = tonic::client::Grpc::new(channel.clone());
+    let client = client.send_compressed(Gzip).accept_compressed(Gzip);
+    let response = respond(client, path, request).await?;
+    let encoding = response.metadata().get("grpc-encoding");
+    let encoding = encoding.map(|encoding| encoding.to_str().unwrap().to_owned());
+    Ok((encoding, response.into_inner()))
+}
+
 async fn unary(
-    mut client: tonic::client::Grpc<Channel>,
+    client: tonic::client::Grpc<Channel>,
     path: &str,
     request: Request<Vec<u8>>,
 ) -> Result<Bytes, Status> {
+    Ok(respond(client, path, request).await?.into_inner())
+}
+
+async fn respond(
+    mut client: tonic::client::Grpc<Channel>,
+    path: &str,
+    request: Request<Vec<u8>>,
+) -> Result<Response<Bytes>, Status> {
     client
         .ready()
         .await
         .map_err(|error| Status::unknown(error.to_string()))?;
     let path: PathAndQuery = path.parse().unwrap();
-    let response = client.unary(request, path, Raw).await?;
-    Ok(response.into_inner())
+    client.unary(request, path, Raw).await
 }
 
 pub(crate) fn path_of(method: &MethodDescriptor) -> String {
