@@ -123,6 +123,9 @@ const UPDATE: &str = "UPDATE runs SET duration = ?2, history_length = ?3, histor
 const CLOSE: &str = "UPDATE runs SET duration = ?2, history_length = ?3, history_size = ?4, transitions = ?5, version = ?6, \
     attributes = ?7, memo = ?8, status = ?9, close = ?10 WHERE id = ?1";
 
+/// Nanoseconds: a run that closed within them has probably not been written while it was open, since its changes gather.
+const SHORT_LIFE: i64 = 1_000_000_000;
+
 const COUNT: &str = "INSERT INTO counters (ns, status, type, division, runs) VALUES (?1, ?2, ?3, ?4, ?5) \
     ON CONFLICT DO UPDATE SET runs = runs + excluded.runs RETURNING runs";
 
@@ -135,9 +138,11 @@ impl Session<'_> {
         let namespace = self.namespace(&record.namespace_id)?;
         self.encode_attributes(namespace, record)?;
         let new = NewRow::of(record, namespace);
-        // An open run is most likely new, which the insertion finds out as well as a search.
-        let open = record.close_time.is_none();
-        if open && self.insert(&new)? {
+        // Such a run is most likely new, which the insertion finds out as well as a search.
+        let likely_new = record
+            .close_time
+            .is_none_or(|close| close - record.start_time < SHORT_LIFE);
+        if likely_new && self.insert(&new)? {
             return Ok(());
         }
         let found = self
