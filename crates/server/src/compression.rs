@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower::Service;
 
+use crate::headers::{ACCEPTED_ENCODINGS, ENCODING};
+
 /// Smaller messages are not compressed.
 const BYTES_MIN: usize = 8 << 10;
 /// Nor are larger ones: the thread that does it serves others too.
@@ -20,14 +22,13 @@ const BYTES_MAX: usize = 1 << 20;
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
-const ENCODING: &str = "grpc-encoding";
 const GZIP: &str = "gzip";
 
 /// Whether a client that sent these headers is answered in kind.
 fn is_wanted(headers: &HeaderMap) -> bool {
-    let is_gzip = headers.get(ENCODING).is_some_and(|it| it == GZIP);
+    let is_gzip = headers.get(&ENCODING).is_some_and(|it| it == GZIP);
     is_gzip
-        && headers.get("grpc-accept-encoding").is_some_and(|accepted| {
+        && headers.get(&ACCEPTED_ENCODINGS).is_some_and(|accepted| {
             let accepted = accepted.to_str().unwrap_or_default();
             accepted.split(',').any(|one| one.trim() == GZIP)
         })
@@ -78,7 +79,7 @@ where
         Poll::Ready(answered.map(|mut answer| {
             if wanted {
                 let gzip = HeaderValue::from_static(GZIP);
-                answer.headers_mut().insert(ENCODING, gzip);
+                answer.headers_mut().insert(&ENCODING, gzip);
             }
             answer.map(|body| Compressed { body, wanted })
         }))
@@ -188,8 +189,8 @@ mod tests {
     fn those_who_compress_and_can_read_it_are_answered_in_kind() {
         let wanted = |encoding: &str, accepted: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(ENCODING, encoding.parse().unwrap());
-            headers.insert("grpc-accept-encoding", accepted.parse().unwrap());
+            headers.insert(&ENCODING, encoding.parse().unwrap());
+            headers.insert(&ACCEPTED_ENCODINGS, accepted.parse().unwrap());
             is_wanted(&headers)
         };
         assert!(wanted("gzip", "gzip") && wanted("gzip", "identity, gzip"));

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use crate::headers::TIMEOUT;
+
 /// When a request came, and when its caller stops waiting. Travels in the extensions of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
@@ -18,7 +20,7 @@ impl Arrival {
     pub(crate) fn now(headers: &HeaderMap) -> Self {
         let at = Instant::now();
         let timeout = headers
-            .get("grpc-timeout")
+            .get(&TIMEOUT)
             .and_then(|value| parse(value.as_bytes()));
         Self {
             at,

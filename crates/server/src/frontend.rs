@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use steadfast_core::Refusal;
 use steadfast_engine::token::TaskToken;
 use steadfast_engine::{Call, Engine, Namespace, Namespaces};
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tonic::{Request, Status};
 
 use crate::deadline::Arrival;
+use crate::headers::CLIENT_NAME;
 use crate::requests::sizes::SizeLog;
 use crate::requests::{Checked, Context, Scope, fields};
 use crate::searches::Searches;
@@ -53,7 +55,10 @@ impl Frontend {
                 Ok(namespace)
             });
         let namespace = admitted.map_err(status)?;
-        let client = metadata.get("client-name").map(|name| name.as_bytes());
+        let client = metadata
+            .as_ref()
+            .get(&CLIENT_NAME)
+            .map(HeaderValue::as_bytes);
         let call = Call {
             namespace,
             deadline: arrival.and_then(|arrival| arrival.deadline),

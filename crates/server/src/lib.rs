@@ -14,6 +14,7 @@ mod figures;
 mod frontend;
 mod gate;
 mod gathering;
+mod headers;
 mod history;
 mod load;
 mod metrics;

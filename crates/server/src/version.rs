@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tonic::Status;
 
+use crate::headers::{CLIENT_NAME, CLIENT_VERSION, SUPPORTED_SERVER_VERSIONS};
 use crate::status::{client_version_not_supported, server_version_not_supported};
 
 /// The version of the protocol's reference server whose behaviour this one has. Clients and the web UI decide by it
@@ -28,11 +29,11 @@ pub(crate) const SUPPORTED_CLIENTS: [(&str, &str); 8] = [
 
 /// Whether client and server suit each other, by the headers in which a client states its versions.
 pub(crate) fn check(headers: &HeaderMap) -> Result<(), Status> {
-    let text = |name| {
-        let value: &http::HeaderValue = headers.get(name)?;
+    let text = |name: &HeaderName| {
+        let value = headers.get(name)?;
         value.to_str().ok().filter(|value| !value.is_empty())
     };
-    if let (Some(name), Some(version)) = (text("client-name"), text("client-version"))
+    if let (Some(name), Some(version)) = (text(&CLIENT_NAME), text(&CLIENT_VERSION))
         && let Some((_, supported)) = SUPPORTED_CLIENTS.iter().find(|(client, _)| *client == name)
     {
         let parsed = Version::parse(version).ok_or_else(|| {
@@ -42,7 +43,7 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), Status> {
             return Err(client_version_not_supported(name, version, supported));
         }
     }
-    if let Some(wanted) = text("supported-server-versions") {
+    if let Some(wanted) = text(&SUPPORTED_SERVER_VERSIONS) {
         let own = Version::parse(SERVER_VERSION).expect("the version of the server is a version");
         let suits = in_range(wanted, own).ok_or_else(|| {
             Status::invalid_argument(format!(
