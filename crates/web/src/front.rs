@@ -2,27 +2,20 @@
 //! security headers, cookies, compression.
 
 use std::convert::Infallible;
-use std::io::Write;
 
 use askama::Template;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{Html, IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE,
-    VARY,
-};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use crate::app::App;
 use crate::csrf;
 use crate::failure::PageError;
 use crate::link::Links;
+use crate::packing::{self, has_kind};
 use crate::params::Params;
 use crate::settings;
 use crate::shell::{Section, Shell};
@@ -39,9 +32,6 @@ const SECURITY: [(&str, &str); 5] = [
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
 ];
-
-/// Shorter answers are sent as they are.
-const COMPRESSED_BYTES_MIN: usize = 1000;
 
 #[derive(Template)]
 #[template(path = "failure.html")]
@@ -65,7 +55,7 @@ async fn answer(pages: Router, app: App, mut request: Request) -> Response {
         *request.uri_mut() = uri;
     }
     let visit = Visit::new(&app, links, request.uri(), request.headers());
-    let packed = accepts_gzip(request.headers());
+    let packed = packing::is_accepted(request.headers());
     let has_token = has_token(request.headers(), &visit.csrf);
     request.extensions_mut().insert(visit.clone());
     let response = pages.oneshot(request).await;
@@ -104,7 +94,7 @@ async fn answer(pages: Router, app: App, mut request: Request) -> Response {
         headers.append(SET_COOKIE, cookie);
     }
     if packed {
-        compressed(response).await
+        packing::packed(response).await
     } else {
         response
     }
@@ -164,56 +154,4 @@ fn namespace_of(path: &str) -> Option<String> {
     let segment = rest.split('/').next()?;
     let name = Params::parse(&format!("name={}", segment.replace('+', "%2B")));
     name.get("name").map(str::to_owned)
-}
-
-fn has_kind(response: &Response, kind: &str) -> bool {
-    let value = response.headers().get(CONTENT_TYPE);
-    value.is_some_and(|value| value.as_bytes().starts_with(kind.as_bytes()))
-}
-
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT_ENCODING).iter();
-    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
-    accepted.any(|value| {
-        value.split(',').any(|one| {
-            one.trim() == "gzip" || one.trim().starts_with("gzip;") && !one.ends_with("q=0")
-        })
-    })
-}
-
-/// Compresses text; event streams stay as they are, for each message to leave at once.
-async fn compressed(response: Response) -> Response {
-    let texts = [
-        "text/html",
-        "text/css",
-        "text/javascript",
-        "text/plain",
-        "image/svg",
-        "application/json",
-    ];
-    let is_text = texts.iter().any(|kind| has_kind(&response, kind));
-    if !is_text || response.headers().contains_key(CONTENT_ENCODING) {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    // Bodies of pages are in memory as a whole, so collecting them neither waits nor fails.
-    let Ok(bytes) = body.collect().await.map(|body| body.to_bytes()) else {
-        return http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    if bytes.len() < COMPRESSED_BYTES_MIN {
-        return Response::from_parts(parts, Body::from(bytes));
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::new(5));
-    let packed = encoder.write_all(&bytes).and_then(|()| encoder.finish());
-    let Ok(packed) = packed else {
-        return Response::from_parts(parts, Body::from(bytes));
-    };
-    parts.headers.remove(CONTENT_LENGTH);
-    parts
-        .headers
-        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    parts
-        .headers
-        .insert(VARY, HeaderValue::from_static("accept-encoding"));
-    Response::from_parts(parts, Body::from(packed))
 }

@@ -47,6 +47,7 @@ pub mod link;
 pub mod live;
 mod namespaces;
 mod overview;
+mod packing;
 pub mod params;
 pub mod payload;
 mod queues;
