@@ -21,7 +21,8 @@
 //!   `script/10-live.js` patches them in.
 //! * What is seen first is painted before the page is read to its end: up to the element `rest`, which a template puts
 //!   where nothing that follows moves what is above it, as the head of a table with columns of fixed widths (class
-//!   `even`). The template then says so in the block `awaited`. Other pages are painted as a whole.
+//!   `even`). The template then says so in the block `awaited`. Other pages are painted as a whole. What takes the
+//!   server long stands below that, and is sent when it is made ([`late`]).
 //! * Style and script: `assets/style/*.css` and `assets/script/*.js` are joined in the order of their names into one
 //!   file each. A script file is wrapped in a block of its own. No inline style, no inline script, no `on…` attribute:
 //!   the policy of `front` forbids them.
@@ -43,6 +44,7 @@ pub mod front;
 mod help;
 pub mod history;
 mod home;
+mod late;
 pub mod link;
 pub mod live;
 mod namespaces;

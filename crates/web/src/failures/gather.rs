@@ -19,12 +19,12 @@ use super::fingerprint::{self, Fingerprint};
 use crate::backend::Backend;
 use crate::failure::PageError;
 use crate::time::between;
-use crate::workflows::counts;
 
 /// Runs that are looked into, the last ones of each kind.
 const RUNS_MAX: i32 = 200;
 const CALLS_MAX: usize = 16;
-const CLOSED: &str = "ExecutionStatus IN (\"Failed\", \"TimedOut\")";
+/// Runs that closed with a failure.
+pub(crate) const CLOSED: &str = "ExecutionStatus IN (\"Failed\", \"TimedOut\")";
 
 /// Failures that are alike.
 pub(crate) struct Group {
@@ -42,8 +42,6 @@ pub(crate) struct Gathered {
     /// Those that happened last first.
     pub(crate) groups: Vec<Group>,
     pub(crate) looked_at: usize,
-    /// All runs that closed with a failure.
-    pub(crate) closed: i64,
     /// Running ones that try again, among those looked at.
     pub(crate) retrying: usize,
 }
@@ -58,9 +56,8 @@ struct Found {
 }
 
 pub(crate) async fn all(backend: &Backend, namespace: &str) -> Result<Gathered, PageError> {
-    let (closed, closed_count, running) = tokio::try_join!(
+    let (closed, running) = tokio::try_join!(
         list(backend, namespace, CLOSED),
-        counts::of(backend, namespace, CLOSED),
         describe_running(backend, namespace),
     )?;
     let looked_at = closed.len() + running.len();
@@ -101,7 +98,6 @@ pub(crate) async fn all(backend: &Backend, namespace: &str) -> Result<Gathered, 
     Ok(Gathered {
         groups,
         looked_at,
-        closed: closed_count,
         retrying,
     })
 }

@@ -11,10 +11,12 @@ use axum::routing::get;
 
 use crate::app::App;
 use crate::failure::PageError;
+use crate::late;
+use crate::link::Links;
 use crate::shell::{Section, Shell};
 use crate::time::Moment;
-use crate::visit::{Visit, page};
-use crate::workflows::counts::grouped;
+use crate::visit::Visit;
+use crate::workflows::counts::{self, grouped};
 use crate::workflows::query::quoted;
 use gather::{Gathered, Group};
 
@@ -25,9 +27,17 @@ const LINKED_MAX: usize = 100;
 #[template(path = "failures/page.html")]
 struct FailuresPage {
     shell: Shell,
+    closed: String,
+}
+
+/// The failures. To find what they have said, the server is asked about hundreds of runs.
+#[derive(Template)]
+#[template(path = "failures/table.html")]
+struct Table {
+    links: Links,
+    namespace: String,
     groups: Vec<Shown>,
     looked_at: usize,
-    closed: String,
     retrying: usize,
 }
 
@@ -44,12 +54,23 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn show(visit: Visit, Path(namespace): Path<String>) -> Result<Response, PageError> {
+    let closed = counts::of(&visit.backend, &namespace, gather::CLOSED).await?;
+    let shell = visit.shell(Some(&namespace), Section::Failures, "Failures");
+    let template = FailuresPage {
+        shell: shell.await,
+        closed: grouped(closed),
+    };
+    late::page(&template, async move {
+        Ok(table(&visit, &namespace).await?.render()?)
+    })
+}
+
+async fn table(visit: &Visit, namespace: &str) -> Result<Table, PageError> {
     let Gathered {
         groups,
         looked_at,
-        closed,
         retrying,
-    } = gather::all(&visit.backend, &namespace).await?;
+    } = gather::all(&visit.backend, namespace).await?;
     let shown = groups.into_iter().map(|group| {
         let runs = group
             .runs
@@ -61,17 +82,15 @@ async fn show(visit: Visit, Path(namespace): Path<String>) -> Result<Response, P
         Shown {
             first: visit.clock.moment(group.first.as_ref()),
             last: visit.clock.moment(group.last.as_ref()),
-            list: visit.links.workflows_where(&namespace, &query),
+            list: visit.links.workflows_where(namespace, &query),
             group,
         }
     });
-    page(&FailuresPage {
+    Ok(Table {
+        links: visit.links.clone(),
+        namespace: namespace.to_owned(),
         groups: shown.collect(),
         looked_at,
-        closed: grouped(closed),
         retrying,
-        shell: visit
-            .shell(Some(&namespace), Section::Failures, "Failures")
-            .await,
     })
 }

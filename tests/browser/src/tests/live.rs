@@ -258,9 +258,9 @@ async fn a_failure_reaches_the_overview(stage: Arc<Stage>) -> Result<()> {
         .data
         .start("Label", "out-of-paper", json!([77]))
         .await?;
-    let shown = "document.querySelector('#overview').innerText.includes('out-of-paper')";
+    let shown = "document.querySelector('#trouble').innerText.includes('out-of-paper')";
     tab.until(shown, SHOWN_WITHIN).await?;
-    let count = "document.querySelector('#overview').innerText.split('out-of-paper').length - 1";
+    let count = "document.querySelector('#trouble').innerText.split('out-of-paper').length - 1";
     ensure!(tab.value::<i64>(count).await? == 1, "said once");
     tab.close().await
 }
