@@ -8,7 +8,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::failure::PageError;
 
@@ -30,10 +30,13 @@ pub(crate) fn page(
     let page = template.render()?;
     let (before, after) = page.split_once(PLACE).unwrap_or((&page, ""));
     let (before, after) = (Bytes::from(before.to_owned()), after.to_owned());
-    let end = late.map(move |late| {
+    let end = async move {
+        // What is known leaves meanwhile.
+        tokio::task::yield_now().await;
+        let late = late.await;
         let late = late.or_else(|failure| LateFailure { failure: &failure }.render());
         Bytes::from(late.unwrap_or_default() + &after)
-    });
+    };
     let parts = stream::once(ready(before)).chain(stream::once(end));
     let body = Body::from_stream(parts.map(Ok::<_, Infallible>));
     Ok(Html(body).into_response())
