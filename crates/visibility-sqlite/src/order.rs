@@ -3,11 +3,12 @@
 //! A page reads them until it is full: first the open ones, and only where these are not enough the closed ones. A count
 //! has no end to stop at; it reads an index of lists alone where that holds all that the filter asks for.
 
+use rusqlite::{Connection, OptionalExtension};
 use steadfast_visibility::{
     Attribute, Comparison, Filter, Position, Predicate, Record, STATUS_NAMES, SystemField, Value,
 };
 
-use crate::plan::{Selection, conjuncts};
+use crate::plan::{Selection, conjuncts, opposite};
 use crate::render::{Parameters, Renderer, keyword, system_column};
 
 /// What both indexes of lists hold, besides the type.
@@ -22,6 +23,9 @@ fn indexed() -> [Attribute; 4] {
 
 /// Statuses whose runs are merged even if the filter asks for more than an index holds: a merge has to find a run of each.
 const MERGED_MAX: usize = 2;
+
+/// The statuses of runs that have no close time: unspecified, running, paused.
+const OPEN: [i64; 3] = [0, 1, 8];
 
 /// The two parts of the usual order: all open runs come before all closed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +196,53 @@ impl Renderer<'_> {
         });
         statements.filter(|(sql, _)| !sql.is_empty()).collect()
     }
+
+    /// The filter that holds for those closed runs for which this part of one does not, if it bounds their close time so
+    /// that they are likely to be fewer: it leaves out what is on the shorter side of all close times.
+    pub(crate) fn fewer_closed(
+        &self,
+        connection: &Connection,
+        part: &Filter,
+    ) -> rusqlite::Result<Option<Filter>> {
+        let Filter::Test(attribute, predicate) = part else {
+            return Ok(None);
+        };
+        let Predicate::Compare(comparison, value) = predicate else {
+            return Ok(None);
+        };
+        if *attribute != Attribute::System(SystemField::CloseTime) {
+            return Ok(None);
+        }
+        let close = system_column(SystemField::CloseTime);
+        let end = |direction: &str| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {close} FROM runs r INDEXED BY runs_close WHERE r.ns = ?1 AND {close} >= {} \
+                    ORDER BY {close} {direction} LIMIT 1",
+                i64::MIN
+            ))?;
+            statement
+                .query_row([self.namespace], |row| row.get::<_, i64>(0))
+                .optional()
+        };
+        let is_shorter = match (range(predicate), end("ASC")?.zip(end("DESC")?)) {
+            ((Some(from), None), Some((first, last))) => {
+                from.saturating_sub(first) < last.saturating_sub(from)
+            }
+            ((None, Some(until)), Some((first, last))) => {
+                last.saturating_sub(until) < until.saturating_sub(first)
+            }
+            _ => false,
+        };
+        let rest = Predicate::Compare(opposite(*comparison), value.clone());
+        Ok(is_shorter.then(|| Filter::Test(attribute.clone(), rest)))
+    }
+}
+
+/// That a run is closed.
+pub(crate) fn is_closed() -> Filter {
+    let status = Attribute::System(SystemField::ExecutionStatus);
+    let open = OPEN.map(Value::Int);
+    Filter::Not(Box::new(Filter::Test(status, Predicate::In(open.into()))))
 }
 
 /// The statuses that the filter leaves possible.

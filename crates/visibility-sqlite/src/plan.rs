@@ -508,7 +508,8 @@ fn value_range(
     }
 }
 
-fn opposite(comparison: Comparison) -> Comparison {
+/// The comparison that holds where the other does not.
+pub(crate) fn opposite(comparison: Comparison) -> Comparison {
     match comparison {
         Comparison::Equal => Comparison::NotEqual,
         Comparison::NotEqual => Comparison::Equal,

@@ -12,7 +12,7 @@ use steadfast_visibility::{
 use crate::catalog::Catalog;
 use crate::codec::decode;
 use crate::failed;
-use crate::order::Stage;
+use crate::order::{Stage, is_closed};
 use crate::plan::{COUNTED_MAX, Selection, conjuncts};
 use crate::render::{Parameters, Renderer};
 
@@ -150,9 +150,19 @@ pub(crate) fn count(
     let mut parts = Vec::new();
     conjuncts(filter, &mut parts);
     let (known, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_counted(part));
+    let fewer = match &others[..] {
+        [part] => renderer.fewer_closed(connection, part)?,
+        _ => None,
+    };
     let known = Filter::And(known.into_iter().cloned().collect());
     let groups = match &others[..] {
         [] => counted(connection, renderer.namespace, &known, group_by)?,
+        _ if let Some(fewer) = fewer => {
+            let closed = known.clone().and(is_closed());
+            let all = counted(connection, renderer.namespace, &closed, group_by)?;
+            let fewer = known.and(fewer);
+            less(all, searched(connection, renderer, None, &fewer, group_by)?)
+        }
         others => {
             // What the one part leaves out may be less than what it leaves.
             let left_out = match others {

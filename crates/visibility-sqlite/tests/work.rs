@@ -108,6 +108,17 @@ fn pages_and_counts_cost_what_they_show() {
         (format!("CloseTime < {early}"), usize::MAX),
         (format!("CloseTime < {late}"), usize::MAX),
         (
+            format!("ExecutionStatus != 'Running' AND CloseTime > {}", after(0)),
+            KEPT,
+        ),
+        (
+            format!(
+                "ExecutionStatus != 'Running' AND CloseTime <= '{}'",
+                "2000-01-01T00:00:00Z"
+            ),
+            KEPT,
+        ),
+        (
             format!("ExecutionStatus = 'Failed' AND StartTime > {half}"),
             usize::MAX,
         ),
