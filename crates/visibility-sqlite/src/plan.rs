@@ -282,6 +282,12 @@ impl Renderer<'_> {
             Attribute::System(SystemField::RootWorkflowId) => "root_workflow_id",
             Attribute::System(SystemField::StartTime) => "start",
             Attribute::System(SystemField::TaskQueue) => "queue",
+            // Runs of one type are read in the order of lists.
+            Attribute::System(SystemField::WorkflowType)
+                if matches!(predicates, [Predicate::StartsWith(_)]) =>
+            {
+                "type"
+            }
             Attribute::System(_) => return None,
             division if *division == Attribute::namespace_division() => "division",
             named => {

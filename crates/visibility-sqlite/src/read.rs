@@ -54,6 +54,7 @@ pub(crate) fn in_order(
             let page = renderer.selected_page(selection, list.filter, after, size);
             numbers(connection, &page)?
         }
+        None if !is_possible(connection, renderer.namespace, list.filter)? => Vec::new(),
         None => {
             let mut ids = Vec::new();
             for stage in [Stage::Open, Stage::Closed] {
@@ -67,6 +68,15 @@ pub(crate) fn in_order(
         }
     };
     fetched(connection, &ids, list.namespace_id, renderer.catalog)
+}
+
+/// Whether there is a run of which all holds that the counters know of the filter.
+fn is_possible(connection: &Connection, namespace: i64, filter: &Filter) -> rusqlite::Result<bool> {
+    let mut parts = Vec::new();
+    conjuncts(filter, &mut parts);
+    let known = parts.into_iter().filter(|part| is_counted(part)).cloned();
+    let groups = counted(connection, namespace, &Filter::And(known.collect()), None)?;
+    Ok(groups.values().any(|runs| *runs > 0))
 }
 
 /// The numbers that a statement finds.
