@@ -7,13 +7,14 @@ use askama::filters::HtmlSafe;
 use axum::extract::Path;
 use axum::response::Response;
 
-use super::survey::{self, Side, TYPES};
+use super::survey::{self, Queue, Side, TYPES};
 use crate::failure::PageError;
+use crate::late;
 use crate::link::Links;
 use crate::live::{self, Fragment, Pace, stream};
 use crate::shell::{Section, Shell};
 use crate::time::Moment;
-use crate::visit::{Visit, page};
+use crate::visit::Visit;
 use crate::workflows::counts;
 use crate::workflows::query::quoted;
 
@@ -24,6 +25,7 @@ const PACE: Pace = Pace {
     most: Duration::from_secs(2),
 };
 const ELEMENT: &str = "queue";
+const OPEN: &str = "queue-open";
 
 #[derive(Template)]
 #[template(path = "queues/one.html")]
@@ -35,32 +37,28 @@ struct QueuePage {
 #[derive(Template)]
 #[template(path = "queues/detail.html")]
 struct Detail {
-    links: Links,
-    namespace: String,
-    /// The open runs, as a query and as a number.
-    query: String,
-    open: String,
-    abandoned: bool,
     sides: Vec<(&'static str, Side, Vec<Poller>)>,
 }
 
 impl HtmlSafe for Detail {}
+
+/// The open runs of it. Where there are many, counting them takes long.
+#[derive(Template)]
+#[template(path = "queues/open.html")]
+struct Open {
+    links: Links,
+    namespace: String,
+    query: String,
+    open: String,
+    is_abandoned: bool,
+}
 
 struct Poller {
     identity: String,
     last_access: Option<Moment>,
 }
 
-async fn detail(visit: &Visit, namespace: &str, name: &str) -> Result<Detail, PageError> {
-    let query = format!(
-        "TaskQueue = {} AND ExecutionStatus = \"Running\"",
-        quoted(name)
-    );
-    let (queue, open) = tokio::try_join!(
-        survey::describe(&visit.backend, namespace, name),
-        counts::of(&visit.backend, namespace, &query),
-    )?;
-    let abandoned = queue.workflow.pollers.is_empty() && open > 0;
+fn detail(visit: &Visit, queue: Queue) -> Detail {
     let sides = [queue.workflow, queue.activity].into_iter().zip(TYPES);
     let sides = sides.map(|(side, (_, word))| {
         let pollers = side.pollers.iter().map(|poller| Poller {
@@ -70,13 +68,28 @@ async fn detail(visit: &Visit, namespace: &str, name: &str) -> Result<Detail, Pa
         let pollers = pollers.collect();
         (word, side, pollers)
     });
-    Ok(Detail {
+    Detail {
+        sides: sides.collect(),
+    }
+}
+
+async fn open(
+    visit: &Visit,
+    namespace: &str,
+    name: &str,
+    is_polled: bool,
+) -> Result<Open, PageError> {
+    let query = format!(
+        "TaskQueue = {} AND ExecutionStatus = \"Running\"",
+        quoted(name)
+    );
+    let open = counts::of(&visit.backend, namespace, &query).await?;
+    Ok(Open {
         links: visit.links.clone(),
         namespace: namespace.to_owned(),
-        open: counts::grouped(open),
         query,
-        abandoned,
-        sides: sides.collect(),
+        open: counts::grouped(open),
+        is_abandoned: !is_polled && open > 0,
     })
 }
 
@@ -84,14 +97,18 @@ pub(super) async fn show(
     visit: Visit,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, PageError> {
-    let detail = detail(&visit, &namespace, &name).await?;
+    let queue = survey::describe(&visit.backend, &namespace, &name).await?;
+    let is_polled = !queue.workflow.pollers.is_empty();
     let shell = visit.shell(Some(&namespace), Section::TaskQueues, &name);
     let live = visit
         .links
         .path(&["namespaces", &namespace, "task-queue-live", &name]);
-    page(&QueuePage {
+    let template = QueuePage {
         shell: shell.await.live(live),
-        detail,
+        detail: detail(&visit, queue),
+    };
+    late::page(&template, async move {
+        Ok(open(&visit, &namespace, &name, is_polled).await?.render()?)
     })
 }
 
@@ -102,8 +119,13 @@ pub(super) async fn follow(
     stream(&visit, PACE, live::lists(&visit), move |visit| {
         let (namespace, name) = (namespace.clone(), name.clone());
         async move {
-            let detail = detail(&visit, &namespace, &name).await?;
-            Ok(vec![Fragment::render(ELEMENT, &detail)?])
+            let queue = survey::describe(&visit.backend, &namespace, &name).await?;
+            let is_polled = !queue.workflow.pollers.is_empty();
+            let open = open(&visit, &namespace, &name, is_polled).await?;
+            Ok(vec![
+                Fragment::render(ELEMENT, &detail(&visit, queue))?,
+                Fragment::render(OPEN, &open)?,
+            ])
         }
     })
 }
