@@ -26,6 +26,9 @@ const LARGE_ATTRIBUTES: &[&str] = &[
     "workflow_execution_started",
     "start_child_workflow_execution_initiated",
     "workflow_execution_continued_as_new",
+    "workflow_execution_update_rejected",
+    "workflow_task_failed",
+    "child_workflow_execution_failed",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -251,18 +251,17 @@ impl ResultOf<'_> {
                 )
             }
             Attributes::WorkflowExecutionFailedEventAttributes(close) => {
-                Attributes::ChildWorkflowExecutionFailedEventAttributes(
-                    ChildWorkflowExecutionFailedEventAttributes {
-                        failure: close.failure.clone(),
-                        namespace,
-                        namespace_id,
-                        workflow_execution,
-                        workflow_type,
-                        initiated_event_id,
-                        started_event_id,
-                        retry_state: close.retry_state,
-                    },
-                )
+                let failed = ChildWorkflowExecutionFailedEventAttributes {
+                    failure: close.failure.clone(),
+                    namespace,
+                    namespace_id,
+                    workflow_execution,
+                    workflow_type,
+                    initiated_event_id,
+                    started_event_id,
+                    retry_state: close.retry_state,
+                };
+                Attributes::ChildWorkflowExecutionFailedEventAttributes(failed.into())
             }
             Attributes::WorkflowExecutionCanceledEventAttributes(close) => {
                 Attributes::ChildWorkflowExecutionCanceledEventAttributes(

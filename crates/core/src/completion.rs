@@ -293,14 +293,15 @@ fn reject(
     run.close_attempted |= unhandled;
     let mut tx = Transition::new(run, cx);
     let event = |scheduled_event_id, started_event_id| {
-        Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+        let failed = WorkflowTaskFailedEventAttributes {
             scheduled_event_id,
             started_event_id,
             cause: cause as i32,
             failure: Some(failure::server(message, false)),
             identity: identity.to_owned(),
             ..Default::default()
-        })
+        };
+        Attributes::WorkflowTaskFailedEventAttributes(failed.into())
     };
     if terminate {
         if let Some((task, started)) = tx.take_started_task() {

@@ -111,6 +111,10 @@ impl<'a> Transition<'a> {
         event.event_id = id;
         event.task_id = self.run.head.events_before + id;
         self.run.head.history_size += event.encoded_len() as i64;
+        // Most blocks have one event or two, and a vector that grows by itself makes room for four at once.
+        if self.block.is_empty() {
+            self.block.reserve_exact(1);
+        }
         self.block.push(event);
         id
     }
@@ -320,15 +324,14 @@ impl<'a> Transition<'a> {
         if self.run.started_task.is_none() || task.attempt > 1 {
             self.drop_workflow_task();
         } else if let Some((task, started)) = self.take_started_task() {
-            self.event(Attributes::WorkflowTaskFailedEventAttributes(
-                WorkflowTaskFailedEventAttributes {
-                    scheduled_event_id: task.scheduled_event_id,
-                    started_event_id: started.started_event_id,
-                    cause: WorkflowTaskFailedCause::ForceCloseCommand as i32,
-                    identity: SERVER_IDENTITY.to_owned(),
-                    ..Default::default()
-                },
-            ));
+            let failed = WorkflowTaskFailedEventAttributes {
+                scheduled_event_id: task.scheduled_event_id,
+                started_event_id: started.started_event_id,
+                cause: WorkflowTaskFailedCause::ForceCloseCommand as i32,
+                identity: SERVER_IDENTITY.to_owned(),
+                ..Default::default()
+            };
+            self.event(Attributes::WorkflowTaskFailedEventAttributes(failed.into()));
         }
         self.flush();
     }

@@ -180,7 +180,7 @@ pub fn unwritten_events(run: &Execution, for_people: bool) -> Vec<HistoryEvent> 
         attributes: Some(attributes),
         ..Default::default()
     };
-    let mut events = Vec::new();
+    let mut events = Vec::with_capacity(2);
     if !task.written {
         events.push(event(
             task.scheduled_event_id,
@@ -245,7 +245,7 @@ pub fn fail(
         WorkflowTaskFailedCause::ResetWorkflow | WorkflowTaskFailedCause::FailoverCloseCommand
     );
     end_unsuccessfully(&mut tx, restart, Problem::Failed(cause), |task, started| {
-        Attributes::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+        let failed = WorkflowTaskFailedEventAttributes {
             scheduled_event_id: task.scheduled_event_id,
             started_event_id: started.started_event_id,
             cause: cause as i32,
@@ -253,7 +253,8 @@ pub fn fail(
             identity: identity.to_owned(),
             binary_checksum: binary_checksum.to_owned(),
             ..Default::default()
-        })
+        };
+        Attributes::WorkflowTaskFailedEventAttributes(failed.into())
     });
     Ok(tx.finish())
 }

@@ -105,7 +105,16 @@ impl Block {
     /// The event of that number. The others are passed over: a workflow may schedule thousands of activities at once,
     /// and each that starts looks for its own event in the same block.
     pub(crate) fn event(&self, id: i64) -> Result<Option<HistoryEvent>, StoreError> {
-        Ok(decode_block(self.part(id, id + 1)?)?.pop())
+        let mut events = self.part(id, id + 1)?;
+        if events.is_empty() {
+            return Ok(None);
+        }
+        let event = decode_key(&mut events)
+            .and_then(|_| decode_varint(&mut events))
+            .and_then(|_| HistoryEvent::decode(events));
+        event
+            .map(Some)
+            .map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
     /// Its events from `from` on that are before `end`, encoded.

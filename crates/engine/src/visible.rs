@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use steadfast_core::execution::Execution;
-use steadfast_protocol::common::{Memo, SearchAttributes};
-use steadfast_visibility::{Change, Record, validate_search_attributes};
+use steadfast_protocol::common::Memo;
+use steadfast_visibility::{Change, Record, current_value};
 
 use crate::node::Node;
 
@@ -22,15 +22,15 @@ pub(crate) fn record(node: &Arc<Node>, run: &Execution) -> Option<Change> {
         let fields = head.memo.clone();
         Memo { fields }.encode_to_vec().into()
     };
-    let attributes = SearchAttributes {
-        indexed_fields: head.search_attributes.clone(),
-    };
     // An attribute that was removed from the namespace since is left out, as are its values in lists.
-    let search_attributes = if attributes.indexed_fields.is_empty() {
-        Vec::new()
-    } else {
-        decode(&namespace, attributes)
-    };
+    let search_attributes = head
+        .search_attributes
+        .iter()
+        .filter_map(|(name, payload)| {
+            let value = current_value(&namespace.search_attributes, name, payload)?;
+            Some((name.clone(), value))
+        })
+        .collect();
     let parent = started.parent_workflow_execution.as_ref();
     let root = started.root_workflow_execution.as_ref();
     let pair = |execution: &steadfast_protocol::common::WorkflowExecution| {
@@ -56,22 +56,4 @@ pub(crate) fn record(node: &Arc<Node>, run: &Execution) -> Option<Change> {
         search_attributes,
         version: head.transition_count as u64,
     }))
-}
-
-fn decode(
-    namespace: &crate::Namespace,
-    attributes: SearchAttributes,
-) -> Vec<(String, steadfast_visibility::Value)> {
-    let mut values = Vec::with_capacity(attributes.indexed_fields.len());
-    for (name, payload) in attributes.indexed_fields {
-        let one = SearchAttributes {
-            indexed_fields: [(name, payload)].into(),
-        };
-        let decoded =
-            validate_search_attributes(&namespace.name, &namespace.search_attributes, &one);
-        for (name, value) in decoded.unwrap_or_default() {
-            values.extend(value.map(|value| (name, value)));
-        }
-    }
-    values
 }

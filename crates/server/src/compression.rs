@@ -1,17 +1,12 @@
 //! Answers to clients that compress their requests, as SDKs do: large ones are compressed too. A small one would take more
 //! time to compress than all the rest of its call, so it leaves as it is, which the protocol allows for each message.
 
-use std::convert::Infallible;
 use std::io::Write;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use tower::Service;
+use http::HeaderMap;
 
 use crate::headers::{ACCEPTED_ENCODINGS, ENCODING};
 
@@ -22,10 +17,11 @@ const BYTES_MAX: usize = 1 << 20;
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
-const GZIP: &str = "gzip";
+/// The compression, as headers name it.
+pub(crate) const GZIP: &str = "gzip";
 
 /// Whether a client that sent these headers is answered in kind.
-fn is_wanted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     let is_gzip = headers.get(&ENCODING).is_some_and(|it| it == GZIP);
     is_gzip
         && headers.get(&ACCEPTED_ENCODINGS).is_some_and(|accepted| {
@@ -34,98 +30,8 @@ fn is_wanted(headers: &HeaderMap) -> bool {
         })
 }
 
-/// A service whose answers are compressed for those who want that.
-#[derive(Clone)]
-pub(crate) struct Compressing<S>(pub(crate) S);
-
-impl<S, B, R> Service<Request<B>> for Compressing<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-    S::Future: Unpin,
-{
-    type Response = Response<Compressed<R>>;
-    type Error = Infallible;
-    type Future = Call<S::Future>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The answers of all other services are streams, of small messages.
-        let is_ours = request.uri().path().starts_with("/temporal.api.");
-        Call {
-            wanted: is_ours && is_wanted(request.headers()),
-            call: self.0.call(request),
-        }
-    }
-}
-
-/// A call under way.
-pub(crate) struct Call<F> {
-    call: F,
-    wanted: bool,
-}
-
-impl<F, R> Future for Call<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>> + Unpin,
-{
-    type Output = Result<Response<Compressed<R>>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = ready!(Pin::new(&mut self.call).poll(context));
-        let wanted = self.wanted;
-        Poll::Ready(answered.map(|mut answer| {
-            if wanted {
-                let gzip = HeaderValue::from_static(GZIP);
-                answer.headers_mut().insert(&ENCODING, gzip);
-            }
-            answer.map(|body| Compressed { body, wanted })
-        }))
-    }
-}
-
-/// The body of an answer: one message, which is one frame.
-pub(crate) struct Compressed<R> {
-    body: R,
-    wanted: bool,
-}
-
-impl<R: Body<Data = Bytes> + Unpin> Body for Compressed<R> {
-    type Data = Bytes;
-    type Error = R::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        let wanted = self.wanted;
-        Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| {
-                frame.map_data(|data| match wanted {
-                    true => compressed(&data).unwrap_or(data),
-                    false => data,
-                })
-            })
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.wanted {
-            true => SizeHint::default(),
-            false => self.body.size_hint(),
-        }
-    }
-}
-
 /// The same message compressed, if it is a whole one, and that is worth while.
-fn compressed(frame: &[u8]) -> Option<Bytes> {
+pub(crate) fn compressed(frame: &[u8]) -> Option<Bytes> {
     let (prefix, message) = frame.split_first_chunk::<PREFIX_BYTES>()?;
     let [flag, length @ ..] = prefix;
     let whole = u32::from_be_bytes(*length) as usize == message.len();

@@ -17,10 +17,9 @@ use tokio::task::JoinSet;
 use tonic::body::Body;
 use tower::ServiceExt;
 
-use crate::compression::Compressing;
 use crate::gate::Gate;
 use crate::gathering::Gathering;
-use crate::unread::Reading;
+use crate::outgoing::Outgoing;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,7 +89,7 @@ async fn attend(
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
     let connection = builder.serve_connection(
         TokioIo::new(Gathering::new(stream)),
-        TowerToHyperService::new(Reading::new(Compressing(service))),
+        TowerToHyperService::new(Outgoing::new(service)),
     );
     let stop = async {
         tokio::select! {

@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use crate::headers::TIMEOUT;
 
-/// When a request came, and when its caller stops waiting. Travels in the extensions of the request.
+/// When a request came, and when its caller stops waiting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     /// When it came.

@@ -39,8 +39,8 @@ pub(crate) struct Frontend {
 impl Frontend {
     /// Finds the namespace of the request and checks it, so that the engine can take it.
     pub(crate) fn admit<R: Checked>(&self, request: Request<R>) -> Result<(Call, R), Status> {
-        let (metadata, extensions, mut message) = request.into_parts();
-        let arrival = extensions.get::<Arrival>().copied();
+        let (metadata, _, mut message) = request.into_parts();
+        let arrival = Arrival::now(metadata.as_ref());
         let admitted = self
             .resolve(&message.scope(), R::STARTS)
             .and_then(|namespace| {
@@ -49,8 +49,8 @@ impl Frontend {
                 message.check(&Context {
                     namespace: &namespace,
                     limits,
-                    arrived: arrival.map_or_else(std::time::Instant::now, |arrival| arrival.at),
-                    deadline: arrival.and_then(|arrival| arrival.deadline),
+                    arrived: arrival.at,
+                    deadline: arrival.deadline,
                 })?;
                 Ok(namespace)
             });
@@ -61,7 +61,7 @@ impl Frontend {
             .map(HeaderValue::as_bytes);
         let call = Call {
             namespace,
-            deadline: arrival.and_then(|arrival| arrival.deadline),
+            deadline: arrival.deadline,
             for_people: matches!(client, Some(b"temporal-cli" | b"temporal-ui")),
         };
         Ok((call, message))

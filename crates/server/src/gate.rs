@@ -18,7 +18,6 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::Service;
 
-use crate::deadline::Arrival;
 use crate::frontend::Frontend;
 use crate::load::{Admitted, Load};
 use crate::metrics::RequestMetrics;
@@ -79,18 +78,15 @@ impl Service<Request<Body>> for Gate {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Answer {
-        let arrival = Arrival::now(request.headers());
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        let since = Instant::now();
         let path = request.uri().path();
         let rpc = self.metrics.find(path);
         // Only what is not in the table of RPCs needs its path later.
         let path = (rpc == 0).then(|| path.to_owned());
         let admitted = version::check(request.headers()).and_then(|()| self.load.admit());
         let state = match admitted {
-            Ok(admitted) => {
-                request.extensions_mut().insert(arrival);
-                State::Running(self.forward(request), admitted)
-            }
+            Ok(admitted) => State::Running(self.forward(request), admitted),
             Err(status) => State::Refused(status),
         };
         Answer {
@@ -98,7 +94,7 @@ impl Service<Request<Body>> for Gate {
             tally: Tally {
                 rpc,
                 path,
-                since: arrival.at,
+                since,
                 metrics: self.metrics.clone(),
                 done: false,
             },

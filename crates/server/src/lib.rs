@@ -20,6 +20,7 @@ mod load;
 mod metrics;
 mod namespace;
 mod operator_service;
+mod outgoing;
 mod pages;
 mod requests;
 mod rpcs;

@@ -165,10 +165,9 @@ const FOLLOWS_NEXT_RUN: &str = "follows-next-run-id";
 const EXTENDED_QUERIES: &str = "order-by";
 
 fn terms<T>(request: &Request<T>) -> Terms {
-    let arrival = request.extensions().get::<Arrival>();
     Terms {
         extended: has_feature(request, EXTENDED_QUERIES),
-        deadline: arrival.and_then(|arrival| arrival.deadline),
+        deadline: Arrival::now(request.metadata().as_ref()).deadline,
     }
 }
 

@@ -42,7 +42,7 @@ pub use resolve::{
 pub use store::{Caller, Count, List, Page, StoreError, VisibilityStore};
 pub use text::{fold, tokens};
 pub use validate::{
-    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_SIZE_MAX, ATTRIBUTES_SIZE_MAX, AttributeError,
+    ATTRIBUTE_COUNT_MAX, ATTRIBUTE_SIZE_MAX, ATTRIBUTES_SIZE_MAX, AttributeError, current_value,
     validate_search_attributes,
 };
 pub use value::Value;

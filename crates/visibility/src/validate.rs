@@ -1,8 +1,8 @@
 //! The check of search attributes that clients and workflows set (semantics 9.6).
 
-use steadfast_protocol::common::SearchAttributes;
+use steadfast_protocol::common::{Payload, SearchAttributes};
 
-use crate::attribute::{CustomAttributes, SystemField, predefined};
+use crate::attribute::{CustomAttributes, SearchAttributeType, SystemField, predefined};
 use crate::payload::decode_payload;
 use crate::value::Value;
 
@@ -46,14 +46,7 @@ pub fn validate_search_attributes(
 
     let mut values = Vec::with_capacity(fields.len());
     for (name, payload) in fields {
-        let value_type = match predefined(name) {
-            Some(attribute) => attribute.settable.then_some(attribute.value_type),
-            None => custom
-                .get(name)
-                .copied()
-                .filter(|_| SystemField::from_name(name).is_none()),
-        };
-        let Some(value_type) = value_type else {
+        let Some(value_type) = settable_type(custom, name) else {
             return Err(AttributeError(format!(
                 "{name} attribute can't be set in SearchAttributes"
             )));
@@ -85,4 +78,22 @@ pub fn validate_search_attributes(
         return Err(AttributeError(reason));
     }
     Ok(values)
+}
+
+/// The value that an attribute was set to; `None` where it was unset, is not registered any more, or has another type now.
+pub fn current_value(custom: &CustomAttributes, name: &str, payload: &Payload) -> Option<Value> {
+    decode_payload(payload, settable_type(custom, name)?)
+        .ok()
+        .flatten()
+}
+
+/// The type of an attribute that clients and workflows may set.
+fn settable_type(custom: &CustomAttributes, name: &str) -> Option<SearchAttributeType> {
+    match predefined(name) {
+        Some(attribute) => attribute.settable.then_some(attribute.value_type),
+        None => custom
+            .get(name)
+            .copied()
+            .filter(|_| SystemField::from_name(name).is_none()),
+    }
 }

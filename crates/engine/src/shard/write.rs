@@ -24,6 +24,9 @@ use crate::runs::CachedRun;
 /// Bytes of history that a run keeps in memory for the next reader.
 const BLOCK_BYTES_KEPT: usize = 64 * 1024;
 
+/// Rows that most changes write at most.
+const ROWS_EXPECTED: usize = 12;
+
 impl Shard {
     /// Adds a new run, which becomes the current one of its workflow id.
     fn admit(&mut self, run: Execution) -> Arc<RunKey> {
@@ -47,6 +50,7 @@ impl Shard {
         delivered: Option<&Delivery>,
     ) -> Durability {
         let mut batch = Batch::new(self.id(), self.fence);
+        batch.writes.reserve(ROWS_EXPECTED);
         for (table, key) in self.swept.drain(..) {
             batch.delete(table, key);
         }
@@ -193,6 +197,7 @@ impl Shard {
                 if self.projecting.insert(key.clone(), version).is_none() {
                     batch.put(Table::VisibilityQueue, prefix.clone(), Bytes::new());
                 }
+                departures.changes.reserve_exact(1);
                 departures.changes.push((key.clone(), change));
             }
         }

@@ -144,12 +144,13 @@ fn activities_that_overlap() {
 fn workflow_tasks_tell_what_is_wrong_now() {
     let task = || A::WorkflowTaskScheduledEventAttributes(Default::default());
     let failed = |scheduled_event_id| {
-        A::WorkflowTaskFailedEventAttributes(WorkflowTaskFailedEventAttributes {
+        let failed = WorkflowTaskFailedEventAttributes {
             scheduled_event_id,
             failure: failure("bug"),
             cause: WorkflowTaskFailedCause::NonDeterministicError as i32,
             ..Default::default()
-        })
+        };
+        A::WorkflowTaskFailedEventAttributes(failed.into())
     };
     let timed_out = A::WorkflowTaskTimedOutEventAttributes(WorkflowTaskTimedOutEventAttributes {
         scheduled_event_id: 4,
