@@ -46,7 +46,7 @@ pub(crate) struct Options {
     pub run_bytes_max: u64,
     /// Writes to the visibility store that fail.
     pub fail_visibility: u64,
-    /// Crashes that take the visibility store with them.
+    /// Crashes that take the visibility store with them, or the last of what was written to it.
     pub lose_visibility: u64,
     /// Requests that never arrive.
     pub lose_request: u64,

@@ -1,7 +1,7 @@
 //! The simulated visibility store: the reference one, behind faults.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use steadfast_visibility::{
     Caller, Change, Count, Filter, GroupBy, List, MemoryVisibility, Page, StoreError,
@@ -16,6 +16,8 @@ use crate::planted::Planted;
 /// A visibility store whose writes may fail.
 pub(crate) struct SimVisibility {
     inner: MemoryVisibility,
+    /// As it was some time ago.
+    copy: Mutex<MemoryVisibility>,
     dice: Dice,
     options: Options,
     faulty: Arc<AtomicBool>,
@@ -27,16 +29,34 @@ impl SimVisibility {
     pub(crate) fn new(dice: Dice, options: Options, faulty: Arc<AtomicBool>, marks: Marks) -> Self {
         Self {
             inner: MemoryVisibility::new(),
+            copy: Mutex::default(),
             dice,
             options,
             faulty,
             marks,
         }
     }
+
+    /// What a crash of the machine left, or somebody put in its place: as it was some time ago.
+    pub(crate) fn set_back(&self, dice: Dice) -> Self {
+        let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            inner: copy.clone(),
+            copy: Mutex::new(copy.clone()),
+            dice,
+            options: self.options.clone(),
+            faulty: self.faulty.clone(),
+            marks: self.marks.clone(),
+        }
+    }
 }
 
 impl VisibilityStore for SimVisibility {
     fn apply(&self, changes: &[Change], marker: Option<&[u8]>) -> Result<(), StoreError> {
+        if self.options.lose_visibility > 0 && self.dice.chance(100) {
+            let copy = self.inner.clone();
+            *self.copy.lock().unwrap_or_else(PoisonError::into_inner) = copy;
+        }
         let fails =
             self.faulty.load(Ordering::Relaxed) && self.dice.chance(self.options.fail_visibility);
         if fails {

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use steadfast_core::limits::Limits;
 use steadfast_core::time::{MILLISECOND, SECOND, Time};
-use steadfast_engine::{Engine, NamespaceRecord, Namespaces, Node, Part};
+use steadfast_engine::{Engine, NamespaceRecord, Namespaces, Node, Part, is_projection_current};
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_store::Store;
+use steadfast_visibility::VisibilityStore;
 
 use crate::clock::SimClock;
 use crate::dice::Dice;
@@ -201,6 +202,13 @@ impl World {
         self.store.set_faulty(self.is_faulty());
         let opened = namespaces.and_then(|namespaces| {
             let namespaces = Arc::new(namespaces);
+            // As the program does it.
+            if let Ok(Some(marker)) = self.visibility().marker()
+                && !is_projection_current(&*shared, &namespaces, &marker)?
+            {
+                self.marks.add("visibility: behind, filled anew");
+                self.empty_visibility();
+            }
             let node = Node::open(
                 shared,
                 self.visibility(),
@@ -293,15 +301,22 @@ impl World {
             let alone = self.processes.borrow().is_empty();
             let lost = self.options.lose_visibility;
             if alone && self.happens(lost, "crash: visibility store lost") {
-                let fresh = SimVisibility::new(
-                    self.dice.fork(),
-                    self.options.clone(),
-                    self.faulty.clone(),
-                    self.marks.clone(),
-                );
-                *self.visibility.borrow_mut() = Arc::new(fresh);
+                self.empty_visibility();
+            } else if alone && self.happens(lost, "crash: visibility store set back") {
+                let set_back = self.visibility().set_back(self.dice.fork());
+                *self.visibility.borrow_mut() = Arc::new(set_back);
             }
         }
+    }
+
+    fn empty_visibility(&self) {
+        let fresh = SimVisibility::new(
+            self.dice.fork(),
+            self.options.clone(),
+            self.faulty.clone(),
+            self.marks.clone(),
+        );
+        *self.visibility.borrow_mut() = Arc::new(fresh);
     }
 
     /// Compares what is in memory with what is stored.

@@ -3,7 +3,8 @@
     kill.py [--cycles N] [--seed N]
 
 At the end every workflow must have the right result, every acknowledged signal must be in its history
-exactly once, and the side effects of the activities must agree with the histories. Ends only processes
+exactly once, and the side effects of the activities must agree with the histories. Then an old copy of the
+visibility store is put in its place, which the server must notice. Ends only processes
 it has started itself.
 """
 
@@ -158,7 +159,36 @@ async def kill_again_and_again(server: Server, cycles: int, chance: random.Rando
             await asyncio.to_thread(server.wait_listening)
             await asyncio.sleep(chance.uniform(0.5, 3))
         server.kill()
+        if not copy_of_lists(server).exists():
+            keep_lists(server)
         server.start()
+
+
+def copy_of_lists(server: Server) -> Path:
+    """Where the files of the visibility store are kept as they were after the first kill."""
+    return server.data.parent / "lists"
+
+
+def files_of_lists(folder: Path) -> list[Path]:
+    return list(folder.glob("visibility.sqlite*"))
+
+
+def keep_lists(server: Server) -> None:
+    copy = copy_of_lists(server)
+    copy.mkdir()
+    for file in files_of_lists(server.data):
+        shutil.copy(file, copy)
+
+
+async def set_lists_back(server: Server) -> None:
+    """The visibility store as it was after the first kill: the primary store has gone on without it."""
+    server.kill()
+    for file in files_of_lists(server.data):
+        file.unlink()
+    for file in files_of_lists(copy_of_lists(server)):
+        shutil.copy(file, server.data)
+    server.start()
+    await asyncio.to_thread(server.wait_listening)
 
 
 @dataclass
@@ -292,7 +322,8 @@ class Findings:
                 async for run in self.client.list_workflows("WorkflowType IN ('Order', 'Part')"):
                     counted[run.id, run.status.name] += 1
             except RPCError as error:
-                return [str(error)]
+                if error.status != RPCStatusCode.UNAVAILABLE:
+                    return [str(error)]
             if counted == expected:
                 return []
             await asyncio.sleep(0.2)
@@ -373,7 +404,10 @@ async def main(cycles: int, seed: int) -> int:
         load = await load_and_kill(server, client, cycles, seed)
         print(f"# killed {cycles} times, all orders done after {time.monotonic() - began:.0f} s", flush=True)
         checks.check("workers live on", [f"the {name} worker ended" for name, worker in workers.items() if worker.poll() is not None])
-        await judge(Findings(client, load, effects), checks)
+        findings = Findings(client, load, effects)
+        await judge(findings, checks)
+        await set_lists_back(server)
+        checks.check("lists that were set back are made anew", await findings.wrong_lists())
     finally:
         for worker in workers.values():
             worker.kill()

@@ -61,7 +61,7 @@ struct Queue {
 
 /// The queue before the store, and those who empty it.
 pub(crate) struct Committer {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     queue: Mutex<Queue>,
     arrived: Condvar,
     waiting_bytes: AtomicUsize,

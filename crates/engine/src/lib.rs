@@ -18,6 +18,7 @@ mod namespace;
 mod namespaces;
 mod node;
 mod poll;
+mod projection;
 mod projector;
 mod queues;
 mod runs;
@@ -36,5 +37,6 @@ pub use namespaces::{
     BadBinary, DeleteHook, NamespaceRecord, Namespaces, SYSTEM_NAMESPACE, SYSTEM_SHARD,
 };
 pub use node::{Node, SHARDS};
+pub use projection::is_projection_current;
 pub use steadfast_core::limits::Limits;
 pub use steps::Part;

@@ -20,6 +20,7 @@ use crate::clock::Surroundings;
 use crate::committer::Committer;
 use crate::delivery::Deliveries;
 use crate::departed::Departed;
+use crate::projection;
 use crate::projector::Projector;
 use crate::queues::{QueueKey, Queues};
 use crate::shard::{Departures, Shard};
@@ -340,8 +341,13 @@ impl Node {
         complete
     }
 
-    /// The visibility store has these versions of these runs.
-    pub(crate) fn projected(self: &Arc<Self>, done: &[(Arc<RunKey>, u64)]) {
+    /// The transactions that the visibility store must have seen.
+    pub(crate) fn least_projection(&self) -> Result<u64, StoreError> {
+        projection::least_position(&*self.committer.store)
+    }
+
+    /// The visibility store has these versions of these runs, as of this transaction of its own.
+    pub(crate) fn projected(self: &Arc<Self>, done: &[(Arc<RunKey>, u64)], position: u64) {
         let mut by_shard: Vec<Vec<&(Arc<RunKey>, u64)>> = vec![Vec::new(); usize::from(SHARDS)];
         for entry in done {
             let shard = self.shard_of(&entry.0.namespace_id, &entry.0.workflow_id);
@@ -353,7 +359,7 @@ impl Node {
             }
             let mut shard = self.lock(index);
             for (key, version) in entries {
-                shard.projected(key, *version);
+                shard.projected(key, *version, position);
             }
             shard.sweep(self, SWEPT_GATHER);
         }

@@ -2,7 +2,7 @@
 //! changed meanwhile. Who lists runs asks for what waits and sees it; while nobody does, much is gathered.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::clock::instant;
 use crate::node::{Node, lock};
+use crate::projection;
 
 /// Records that wait; beyond it they are read again from the store when there is room.
 const WAITING_MAX: usize = 100_000;
@@ -37,9 +38,6 @@ const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(1);
 /// Wait after the visibility store failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The projection's state: what says that it is complete.
-const COMPLETE: &[u8] = b"complete";
-
 /// Changes for the visibility store, each with its run.
 pub(crate) type Changes = Vec<(Arc<RunKey>, Change)>;
 
@@ -53,6 +51,10 @@ pub(crate) struct Projector {
     written: watch::Sender<u64>,
     stopping: AtomicBool,
     overflowed: AtomicBool,
+    /// Whether the store has all runs but for those that wait.
+    complete: AtomicBool,
+    /// The number of the store's last transaction, once it is complete.
+    position: AtomicU64,
     /// Records written so far; whoever lists them may wait for a change of it.
     pub(crate) applied: watch::Sender<u64>,
 }
@@ -89,6 +91,8 @@ impl Projector {
             written: watch::Sender::new(0),
             stopping: AtomicBool::new(false),
             overflowed: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
+            position: AtomicU64::new(0),
             applied: watch::Sender::new(0),
         }
     }
@@ -168,7 +172,7 @@ impl Projector {
     pub(crate) fn run_once(&self, node: &Arc<Node>) -> Result<bool, String> {
         let (taken, round) = self.take();
         if taken.is_empty() {
-            self.complete(round);
+            self.round_done(round);
             if self.overflowed.swap(false, Ordering::AcqRel) {
                 node.read_projections(Table::VisibilityQueue, |changes| self.push(changes));
                 return Ok(true);
@@ -176,20 +180,29 @@ impl Projector {
             return Ok(false);
         }
         let (keys, changes): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
-        if let Err(error) = self.store.apply(&changes, None) {
+        // Until the store is complete it has no marker, so a number would tell nothing.
+        let position = self.position.load(Ordering::Acquire) + 1;
+        let marker = self
+            .complete
+            .load(Ordering::Acquire)
+            .then(|| projection::marker(node.namespaces().cluster_id(), position));
+        if let Err(error) = self.store.apply(&changes, marker.as_deref()) {
             self.push(keys.into_iter().zip(changes).collect());
             return Err(error.to_string());
         }
         let versions = changes.iter().map(version_of);
         let done: Vec<_> = keys.into_iter().zip(versions).collect();
-        self.complete(round);
+        if marker.is_some() {
+            self.position.store(position, Ordering::Release);
+        }
+        self.round_done(round);
         self.applied
             .send_modify(|applied| *applied += done.len() as u64);
-        node.projected(&done);
+        node.projected(&done, self.position.load(Ordering::Acquire));
         Ok(true)
     }
 
-    fn complete(&self, round: u64) {
+    fn round_done(&self, round: u64) {
         self.written
             .send_if_modified(|written| round > std::mem::replace(written, round.max(*written)));
     }
@@ -246,12 +259,24 @@ impl Projector {
 
     /// Fills the projection from the primary store unless it is complete. `false`: to be tried again.
     pub(crate) fn rebuild(&self, node: &Arc<Node>) -> bool {
-        match self.store.marker() {
-            Ok(Some(marker)) if marker == COMPLETE => return true,
-            Ok(_) => {}
+        let least = match node.least_projection() {
+            Ok(least) => least,
             Err(error) => {
-                tracing::warn!(%error, "the visibility store cannot be read; it is filled anew")
+                tracing::warn!(%error, "it cannot be seen how far the visibility store must be");
+                return false;
             }
+        };
+        let cluster_id = node.namespaces().cluster_id().to_owned();
+        let marker = self.store.marker().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the visibility store cannot be read; it is filled anew");
+            None
+        });
+        let position = marker.and_then(|marker| projection::position_of(&cluster_id, &marker));
+        if let Some(position) = position
+            && position >= least
+        {
+            self.is_complete(position);
+            return true;
         }
         let mut total = 0;
         let mut written = true;
@@ -272,10 +297,12 @@ impl Projector {
         if !(read && written) {
             return false;
         }
-        if let Err(error) = self.store.apply(&[], Some(COMPLETE)) {
+        let marker = projection::marker(&cluster_id, least);
+        if let Err(error) = self.store.apply(&[], Some(&marker)) {
             tracing::warn!(%error, "the visibility store could not be marked as complete");
             return false;
         }
+        self.is_complete(least);
         if total > 0 {
             tracing::info!(
                 runs = total,
@@ -283,6 +310,11 @@ impl Projector {
             );
         }
         true
+    }
+
+    fn is_complete(&self, position: u64) {
+        self.position.store(position, Ordering::Release);
+        self.complete.store(true, Ordering::Release);
     }
 }
 

@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use steadfast_core::Refusal;
 use steadfast_core::execution::RunKey;
 use steadfast_core::time::Time;
-use steadfast_store::{Batch, Fence, ShardId, Store, StoreError, Table};
+use steadfast_store::{Batch, Fence, ShardId, Store, StoreError};
 use tokio::sync::oneshot;
 
 pub(crate) use departures::{Departures, Durability, QueryEnd, RunChange};
@@ -47,8 +47,10 @@ pub(crate) struct Shard {
     queries: FxHashMap<String, oneshot::Sender<QueryEnd>>,
     /// Runs whose visibility row is in the store, with the version it was written for.
     projecting: FxHashMap<Arc<RunKey>, u64>,
-    /// Rows that the next batch may as well remove.
-    swept: Vec<(Table, Bytes)>,
+    /// Rows of the visibility queue that the next batch may as well remove.
+    swept: Vec<Bytes>,
+    /// The transaction of the visibility store that made the last of them superfluous.
+    projected_to: u64,
     /// Runs whose deletion is not durable yet, with its commit.
     deleting: FxHashMap<Arc<RunKey>, u64>,
     /// Number of the last commit queued.
@@ -103,6 +105,7 @@ impl Shard {
             queries: FxHashMap::default(),
             projecting: FxHashMap::default(),
             swept: Vec::new(),
+            projected_to: 0,
             deleting: FxHashMap::default(),
             submitted: 0,
             queued: false,

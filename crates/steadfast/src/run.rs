@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use steadfast_engine::{Engine, NamespaceRecord, Namespaces};
+use steadfast_engine::{Engine, NamespaceRecord, Namespaces, is_projection_current};
 use steadfast_protocol::enums::NamespaceState;
 use steadfast_server::{Listeners, Pages, Parts, STEADFAST_VERSION, Server, Ui, shown_address};
 use steadfast_store::{MemoryStore, Store};
@@ -74,11 +74,10 @@ fn build(settings: &Settings) -> Result<Parts, String> {
         .data_dir
         .as_ref()
         .map(|directory| directory.join("visibility.sqlite"));
-    let visibility = SqliteVisibility::open(projection.as_deref())
-        .map_err(said("the visibility store cannot be opened"))?;
-    let visibility: Arc<dyn VisibilityStore> = Arc::new(visibility.store);
     let namespaces = Namespaces::open(store.clone(), Uuid::new_v4().to_string())
         .map_err(said("the namespaces cannot be read"))?;
+    let visibility = open_visibility(projection.as_deref(), &*store, &namespaces)?;
+    let visibility: Arc<dyn VisibilityStore> = Arc::new(visibility);
     prepare(&namespaces, settings)?;
     let namespaces = Arc::new(namespaces);
     let limits = settings.limits.clone();
@@ -99,6 +98,27 @@ fn open(directory: &Path) -> Result<LocalStore, String> {
             directory.display()
         )
     })
+}
+
+/// Opens the visibility store, and empties it where it has lost some of what it had; the engine fills it then.
+fn open_visibility(
+    path: Option<&Path>,
+    store: &dyn Store,
+    namespaces: &Namespaces,
+) -> Result<SqliteVisibility, String> {
+    let unusable = said("the visibility store cannot be opened");
+    let visibility = SqliteVisibility::open(path).map_err(&unusable)?.store;
+    // Without a marker it is new, or was not filled to the end.
+    let Some(marker) = visibility.marker().map_err(&unusable)? else {
+        return Ok(visibility);
+    };
+    let is_current = is_projection_current(store, namespaces, &marker)
+        .map_err(said("the state of the visibility store cannot be read"))?;
+    if is_current {
+        return Ok(visibility);
+    }
+    tracing::warn!("the visibility store is behind the primary store; it is filled anew");
+    visibility.emptied().map_err(&unusable)
 }
 
 /// Makes the namespaces and search attributes that are asked for and missing.

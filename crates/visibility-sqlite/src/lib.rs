@@ -116,6 +116,19 @@ impl SqliteVisibility {
         Ok(Opened { store, rebuilt })
     }
 
+    /// The same store without anything in it, to be filled from the primary store.
+    ///
+    /// # Errors
+    /// The file cannot be replaced.
+    pub fn emptied(self) -> Result<Self, StoreError> {
+        let path = self.file.as_ref().map(|file| file.path.clone());
+        drop(self);
+        if let Some(path) = &path {
+            schema::remove_file(path)?;
+        }
+        Self::open(path.as_deref()).map(|opened| opened.store)
+    }
+
     /// A new store in memory.
     pub fn open_in_memory() -> Result<Self, StoreError> {
         Self::open(None).map(|opened| opened.store)

@@ -120,13 +120,19 @@ pub(crate) fn open_file(path: &Path) -> Result<(Connection, bool), StoreError> {
             }
         }
     }
-    for suffix in ["-wal", "-shm", "-journal", ""] {
-        remove(&suffixed(path, suffix))?;
-    }
+    remove_file(path)?;
     let connection = open_writer(path).map_err(failed)?;
     create(&connection).map_err(failed)?;
     remove(&condemnation(path))?;
     Ok((connection, true))
+}
+
+/// Removes the file of a store that nobody has open, and those beside it.
+pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        remove(&suffixed(path, suffix))?;
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
@@ -223,9 +229,8 @@ pub(crate) fn marker(connection: &Connection) -> rusqlite::Result<Option<Vec<u8>
 }
 
 pub(crate) fn set_marker(connection: &Connection, marker: &[u8]) -> rusqlite::Result<()> {
-    connection.execute(
-        "INSERT OR REPLACE INTO marker (id, marker) VALUES (1, ?1)",
-        params![marker],
-    )?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO marker (id, marker) VALUES (1, ?1)")?
+        .execute(params![marker])?;
     Ok(())
 }

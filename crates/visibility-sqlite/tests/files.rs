@@ -66,6 +66,24 @@ fn a_store_is_kept() {
 }
 
 #[test]
+fn a_store_can_be_emptied() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("visibility.db");
+    let opened = open(&path);
+    fill(&opened.store, 10);
+    let store = opened.store.emptied().unwrap();
+    assert_eq!((count(&store), store.marker().unwrap()), (0, None));
+    fill(&store, 3);
+    drop(store);
+    let opened = open(&path);
+    assert!(!opened.rebuilt);
+    assert_eq!(count(&opened.store), 3);
+    let store = SqliteVisibility::open_in_memory().unwrap();
+    fill(&store, 2);
+    assert_eq!(count(&store.emptied().unwrap()), 0);
+}
+
+#[test]
 fn what_is_no_store_is_replaced() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("visibility.db");

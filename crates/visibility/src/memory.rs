@@ -19,11 +19,20 @@ pub struct MemoryVisibility {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     /// By namespace id and run id.
     records: BTreeMap<(String, String), Record>,
     marker: Option<Vec<u8>>,
+}
+
+impl Clone for MemoryVisibility {
+    /// A copy, which goes its own way.
+    fn clone(&self) -> Self {
+        Self {
+            state: Mutex::new(self.state().clone()),
+        }
+    }
 }
 
 impl MemoryVisibility {

@@ -69,9 +69,7 @@ impl Shard {
             batch.delete(Table::Current, workflow);
         }
         // Among them may be this run's row of before, which must not take the new one with it later.
-        for (table, row) in self.swept.drain(..) {
-            batch.delete(table, row);
-        }
+        self.sweep_with(&mut batch);
         batch.put(Table::VisibilityQueue, prefix, DELETED);
         self.disarm(key);
         self.runs.remove(key);

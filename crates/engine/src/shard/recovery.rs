@@ -9,13 +9,14 @@ use steadfast_core::execution::RunKey;
 use steadfast_core::outcome::{Task, TaskKind};
 use steadfast_core::rows::Row;
 use steadfast_core::time::Time;
-use steadfast_store::{Order, Prefix, StoreError, Table};
+use steadfast_store::{Batch, Order, Prefix, StoreError, Table};
 use steadfast_visibility::Change;
 
 use super::{Departures, Shard};
 use crate::delivery::Delivery;
 use crate::keys;
 use crate::node::Node;
+use crate::projection;
 use crate::projector::Changes;
 use crate::queues::StoredTask;
 
@@ -149,13 +150,26 @@ impl Shard {
         Ok((last.flatten(), changes))
     }
 
-    /// The records of these runs (with their versions) are in the visibility store: their rows may go.
-    pub(crate) fn projected(&mut self, key: &RunKey, version: u64) {
+    /// The record of this run (of that version) is in the visibility store as of this transaction: its row may go.
+    pub(crate) fn projected(&mut self, key: &RunKey, version: u64, position: u64) {
         if self.projecting.get(key) == Some(&version) {
             self.projecting.remove(key);
-            self.swept
-                .push((Table::VisibilityQueue, keys::run(key).into()));
+            self.swept.push(keys::run(key).into());
+            self.projected_to = position;
         }
+    }
+
+    /// Removes the rows that nobody needs any more with this batch, which then also says what the visibility store must
+    /// have seen.
+    pub(super) fn sweep_with(&mut self, batch: &mut Batch) {
+        if self.swept.is_empty() {
+            return;
+        }
+        for row in self.swept.drain(..) {
+            batch.delete(Table::VisibilityQueue, row);
+        }
+        let position = self.projected_to.to_be_bytes().to_vec();
+        batch.put(Table::Node, projection::POSITION_KEY, position);
     }
 
     /// Removes the rows that nobody needs any more, if many have gathered.

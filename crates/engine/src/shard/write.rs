@@ -51,9 +51,7 @@ impl Shard {
     ) -> Durability {
         let mut batch = Batch::new(self.id(), self.fence);
         batch.writes.reserve(ROWS_EXPECTED);
-        for (table, key) in self.swept.drain(..) {
-            batch.delete(table, key);
-        }
+        self.sweep_with(&mut batch);
         if let Some(delivery) = delivered {
             let prefix = keys::run(&delivery.sender);
             batch.delete(Table::Outbox, keys::effect(&prefix, &delivery.effect));
