@@ -461,10 +461,9 @@ fn scalar_range(
     parameters: &mut Parameters,
 ) -> Option<String> {
     Some(match predicate {
-        Predicate::Compare(Comparison::NotEqual, _) | Predicate::Always(_) | Predicate::IsNull => {
-            return None;
-        }
-        Predicate::ContainsPhrase(_) => return None,
+        Predicate::Compare(Comparison::NotEqual, _)
+        | Predicate::IsNull
+        | Predicate::ContainsPhrase(_) => return None,
         Predicate::Compare(comparison, value) => {
             format!(
                 "{column} {} {}",

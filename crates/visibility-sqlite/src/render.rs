@@ -125,10 +125,6 @@ impl<'a> Renderer<'a> {
         let value = self.value(attribute);
         match predicate {
             Predicate::IsNull => format!("{value} IS NULL"),
-            Predicate::Always(holds) => format!(
-                "CASE WHEN {value} IS NULL THEN NULL ELSE {} END",
-                i32::from(*holds)
-            ),
             Predicate::Compare(comparison, with) => {
                 format!(
                     "{value} {} {}",
@@ -142,7 +138,7 @@ impl<'a> Renderer<'a> {
             }
             // SQLite takes `NULL IN ()` for false.
             Predicate::In(values) if values.is_empty() => {
-                self.test(attribute, &Predicate::Always(false), parameters)
+                format!("CASE WHEN {value} IS NULL THEN NULL ELSE 0 END")
             }
             Predicate::In(values) => format!("{value} IN {}", parameters.bind_list(values)),
             Predicate::Between(low, high) => {

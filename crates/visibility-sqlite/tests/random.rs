@@ -187,11 +187,7 @@ fn operand(random: &mut Random, attribute: &Attribute) -> Value {
 
 fn predicate(random: &mut Random, attribute: &Attribute) -> Predicate {
     if random.one_in(10) {
-        return random.pick(&[
-            Predicate::IsNull,
-            Predicate::Always(true),
-            Predicate::Always(false),
-        ]);
+        return random.pick(&[Predicate::IsNull, Predicate::In(Vec::new())]);
     }
     let is_status = *attribute == Attribute::System(SystemField::ExecutionStatus);
     let count = if random.one_in(10) {

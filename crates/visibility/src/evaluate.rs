@@ -145,7 +145,6 @@ impl Predicate {
                 }
                 _ => false,
             },
-            Self::Always(holds) => *holds,
             Self::IsNull => false,
         }
     }

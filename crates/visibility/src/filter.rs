@@ -45,8 +45,6 @@ pub enum Predicate {
     Contains(String),
     /// The text contains at least one of these phrases: sequences of [`tokens`](crate::tokens).
     ContainsPhrase(Vec<Vec<String>>),
-    /// The same answer for every value, e.g. of a comparison between a number and a word.
-    Always(bool),
     /// There is no value. The only predicate that answers for absent ones.
     IsNull,
 }
