@@ -214,7 +214,8 @@ async fn answer_workflow_task(
                 next = answer
                     .into_inner()
                     .workflow_task
-                    .filter(|task| !task.task_token.is_empty());
+                    .filter(|task| !task.task_token.is_empty())
+                    .map(|task| *task);
             }
             Err(status) => job.tally.error(
                 "RespondWorkflowTaskCompleted",

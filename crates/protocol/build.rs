@@ -31,6 +31,13 @@ const LARGE_ATTRIBUTES: &[&str] = &[
     "child_workflow_execution_failed",
 ];
 
+/// Workflow tasks within answers, which seldom have one. What handles a call has room for several answers.
+const TASKS_IN_ANSWERS: &[&str] = &[
+    "StartWorkflowExecutionResponse.eager_workflow_task",
+    "RespondWorkflowTaskCompletedResponse.workflow_task",
+    "PollWorkflowTaskQueueResponse.query",
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     let protos = proto_folder()?;
@@ -57,6 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         builder = builder.boxed(format!(
             ".temporal.api.history.v1.HistoryEvent.attributes.{attributes}_event_attributes"
         ));
+    }
+    for task in TASKS_IN_ANSWERS {
+        builder = builder.boxed(format!(".temporal.api.workflowservice.v1.{task}"));
     }
     builder
         .build_transport(false)

@@ -360,6 +360,7 @@ impl Worker {
         completed
             .workflow_task
             .filter(|task| !task.task_token.is_empty())
+            .map(|task| *task)
     }
 
     fn keep_history(&self, run_id: &str, events: Vec<HistoryEvent>, keeps: bool) {

@@ -265,7 +265,7 @@ impl Filling {
         };
         match (fate, answer.eager_workflow_task) {
             (Fate::Open | Fate::TimedOut, _) => Ok(()),
-            (Fate::Completed | Fate::Failed, Some(task)) => self.close(client, fate, task).await,
+            (Fate::Completed | Fate::Failed, Some(task)) => self.close(client, fate, *task).await,
             // A server may start nothing eagerly.
             _ => self.terminate(client, number, answer.run_id).await,
         }

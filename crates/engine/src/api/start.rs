@@ -241,7 +241,7 @@ fn start_response(
         first_execution_run_id: started.first_execution_run_id.clone(),
         started: begun.started,
         status: run.head.status,
-        eager_workflow_task,
+        eager_workflow_task: eager_workflow_task.map(Box::new),
         link: Some(link(&call.namespace.name, &begun.key, reference)),
     })
 }

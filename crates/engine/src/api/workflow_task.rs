@@ -330,7 +330,7 @@ fn direct_query(
         attempt: 1,
         history: Some(history),
         next_page_token,
-        query: Some((*query.query).clone()),
+        query: Some(Box::new((*query.query).clone())),
         workflow_execution_task_queue: Some(normal_queue(run.task_queue())),
         ..Default::default()
     };
@@ -368,7 +368,7 @@ fn completed_response(
         activity_tasks.push(super::activity_task::response(shard, call, key, &activity)?);
     }
     Ok(RespondWorkflowTaskCompletedResponse {
-        workflow_task,
+        workflow_task: workflow_task.map(Box::new),
         activity_tasks,
         reset_history_event_id: 0,
     })
