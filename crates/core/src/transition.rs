@@ -140,6 +140,7 @@ impl<'a> Transition<'a> {
             self.forget_buffered(row);
             let event = Arc::unwrap_or_clone(event);
             if event.attributes.as_ref().is_some_and(closes_item) {
+                closing.reserve_exact(usize::from(closing.is_empty()));
                 closing.push(event);
             } else {
                 self.flush_one(event, &mut started);

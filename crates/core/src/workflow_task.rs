@@ -180,7 +180,7 @@ pub fn unwritten_events(run: &Execution, for_people: bool) -> Vec<HistoryEvent> 
         attributes: Some(attributes),
         ..Default::default()
     };
-    let mut events = Vec::with_capacity(2);
+    let mut events = Vec::with_capacity(1 + usize::from(!task.written));
     if !task.written {
         events.push(event(
             task.scheduled_event_id,

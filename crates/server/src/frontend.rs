@@ -1,5 +1,6 @@
 //! The state behind the services, and the way of a request through them: namespace, checks, engine.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -135,8 +136,12 @@ impl Frontend {
         }
     }
 
-    /// Waits for `poll`, or for the server to stop: `None` then.
-    pub(crate) async fn until_stopping<T>(&self, poll: impl Future<Output = T>) -> Option<T> {
+    /// Waits for `poll`, or for the server to stop: `None` then. Pinned by the caller, since what is handed over by value has
+    /// its place twice, here and there.
+    pub(crate) async fn until_stopping<T>(
+        &self,
+        poll: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         let mut draining = self.draining.clone();
         tokio::select! {
             biased;

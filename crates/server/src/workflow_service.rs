@@ -1,5 +1,6 @@
 //! WorkflowService: which RPC goes where.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use steadfast_protocol::workflowservice as wf;
@@ -37,7 +38,8 @@ macro_rules! workflow_service {
             ) -> Result<Response<wf::$poll_response>, Status> {
                 let (call, request) = self.admit(request)?;
                 let _waiting = self.waits.begin(&call.namespace.id, Wait::$wait).map_err(status)?;
-                match self.until_stopping(self.engine.$poll(call, request)).await {
+                let poll = pin!(self.engine.$poll(call, request));
+                match self.until_stopping(poll).await {
                     Some(answer) => answer.map(Response::new).map_err(status),
                     None => Ok(Response::new(wf::$poll_response::default())),
                 }
@@ -74,7 +76,8 @@ macro_rules! workflow_service {
             ) -> Result<Response<wf::QueryWorkflowResponse>, Status> {
                 let (call, request) = self.admit(request)?;
                 let _waiting = self.waits.begin(&call.namespace.id, Wait::Query).map_err(status)?;
-                self.until_stopping(self.engine.query_workflow(call, request))
+                let query = pin!(self.engine.query_workflow(call, request));
+                self.until_stopping(query)
                     .await
                     .unwrap_or_else(|| Err(stopping()))
                     .map(Response::new)
@@ -92,8 +95,9 @@ macro_rules! workflow_service {
                     false => None,
                 };
                 let filter = request.history_event_filter_type();
+                let read = pin!(self.engine.get_workflow_execution_history(call, request));
                 let mut answer = self
-                    .until_stopping(self.engine.get_workflow_execution_history(call, request))
+                    .until_stopping(read)
                     .await
                     .unwrap_or_else(|| Err(stopping()))
                     .map_err(status)?;
