@@ -322,8 +322,7 @@ class Findings:
                 async for run in self.client.list_workflows("WorkflowType IN ('Order', 'Part')"):
                     counted[run.id, run.status.name] += 1
             except RPCError as error:
-                if error.status != RPCStatusCode.UNAVAILABLE:
-                    return [str(error)]
+                return [str(error)]
             if counted == expected:
                 return []
             await asyncio.sleep(0.2)

@@ -346,8 +346,8 @@ impl Node {
         projection::least_position(&*self.committer.store)
     }
 
-    /// The visibility store has these versions of these runs, as of this transaction of its own.
-    pub(crate) fn projected(self: &Arc<Self>, done: &[(Arc<RunKey>, u64)], position: u64) {
+    /// The visibility store has these versions of these runs, as of this transaction of its own if it is complete.
+    pub(crate) fn projected(self: &Arc<Self>, done: &[(Arc<RunKey>, u64)], position: Option<u64>) {
         let mut by_shard: Vec<Vec<&(Arc<RunKey>, u64)>> = vec![Vec::new(); usize::from(SHARDS)];
         for entry in done {
             let shard = self.shard_of(&entry.0.namespace_id, &entry.0.workflow_id);

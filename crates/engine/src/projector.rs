@@ -2,7 +2,7 @@
 //! changed meanwhile. Who lists runs asks for what waits and sees it; while nobody does, much is gathered.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,10 +51,8 @@ pub(crate) struct Projector {
     written: watch::Sender<u64>,
     stopping: AtomicBool,
     overflowed: AtomicBool,
-    /// Whether the store has all runs but for those that wait.
-    complete: AtomicBool,
-    /// The number of the store's last transaction, once it is complete.
-    position: AtomicU64,
+    /// The number of the store's last transaction; none until the store has all runs but for those that wait.
+    position: Mutex<Option<u64>>,
     /// Records written so far; whoever lists them may wait for a change of it.
     pub(crate) applied: watch::Sender<u64>,
 }
@@ -91,8 +89,7 @@ impl Projector {
             written: watch::Sender::new(0),
             stopping: AtomicBool::new(false),
             overflowed: AtomicBool::new(false),
-            complete: AtomicBool::new(false),
-            position: AtomicU64::new(0),
+            position: Mutex::default(),
             applied: watch::Sender::new(0),
         }
     }
@@ -180,25 +177,20 @@ impl Projector {
             return Ok(false);
         }
         let (keys, changes): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
-        // Until the store is complete it has no marker, so a number would tell nothing.
-        let position = self.position.load(Ordering::Acquire) + 1;
-        let marker = self
-            .complete
-            .load(Ordering::Acquire)
-            .then(|| projection::marker(node.namespaces().cluster_id(), position));
+        let position = lock(&self.position).map(|last| last + 1);
+        let marker =
+            position.map(|position| projection::marker(node.namespaces().cluster_id(), position));
         if let Err(error) = self.store.apply(&changes, marker.as_deref()) {
             self.push(keys.into_iter().zip(changes).collect());
             return Err(error.to_string());
         }
         let versions = changes.iter().map(version_of);
         let done: Vec<_> = keys.into_iter().zip(versions).collect();
-        if marker.is_some() {
-            self.position.store(position, Ordering::Release);
-        }
+        *lock(&self.position) = position;
         self.round_done(round);
         self.applied
             .send_modify(|applied| *applied += done.len() as u64);
-        node.projected(&done, self.position.load(Ordering::Acquire));
+        node.projected(&done, position);
         Ok(true)
     }
 
@@ -275,7 +267,7 @@ impl Projector {
         if let Some(position) = position
             && position >= least
         {
-            self.is_complete(position);
+            *lock(&self.position) = Some(position);
             return true;
         }
         let mut total = 0;
@@ -302,7 +294,7 @@ impl Projector {
             tracing::warn!(%error, "the visibility store could not be marked as complete");
             return false;
         }
-        self.is_complete(least);
+        *lock(&self.position) = Some(least);
         if total > 0 {
             tracing::info!(
                 runs = total,
@@ -310,11 +302,6 @@ impl Projector {
             );
         }
         true
-    }
-
-    fn is_complete(&self, position: u64) {
-        self.position.store(position, Ordering::Release);
-        self.complete.store(true, Ordering::Release);
     }
 }
 

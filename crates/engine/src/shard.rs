@@ -49,8 +49,8 @@ pub(crate) struct Shard {
     projecting: FxHashMap<Arc<RunKey>, u64>,
     /// Rows of the visibility queue that the next batch may as well remove.
     swept: Vec<Bytes>,
-    /// The transaction of the visibility store that made the last of them superfluous.
-    projected_to: u64,
+    /// The transaction of the visibility store that made the last of them superfluous; none where that was not complete.
+    projected_to: Option<u64>,
     /// Runs whose deletion is not durable yet, with its commit.
     deleting: FxHashMap<Arc<RunKey>, u64>,
     /// Number of the last commit queued.
@@ -105,7 +105,7 @@ impl Shard {
             queries: FxHashMap::default(),
             projecting: FxHashMap::default(),
             swept: Vec::new(),
-            projected_to: 0,
+            projected_to: None,
             deleting: FxHashMap::default(),
             submitted: 0,
             queued: false,

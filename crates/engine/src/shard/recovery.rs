@@ -151,7 +151,7 @@ impl Shard {
     }
 
     /// The record of this run (of that version) is in the visibility store as of this transaction: its row may go.
-    pub(crate) fn projected(&mut self, key: &RunKey, version: u64, position: u64) {
+    pub(crate) fn projected(&mut self, key: &RunKey, version: u64, position: Option<u64>) {
         if self.projecting.get(key) == Some(&version) {
             self.projecting.remove(key);
             self.swept.push(keys::run(key).into());
@@ -168,8 +168,11 @@ impl Shard {
         for row in self.swept.drain(..) {
             batch.delete(Table::VisibilityQueue, row);
         }
-        let position = self.projected_to.to_be_bytes().to_vec();
-        batch.put(Table::Node, projection::POSITION_KEY, position);
+        // A store that is not complete has no marker, and is filled anew whatever the number.
+        if let Some(position) = self.projected_to {
+            let position = position.to_be_bytes().to_vec();
+            batch.put(Table::Node, projection::POSITION_KEY, position);
+        }
     }
 
     /// Removes the rows that nobody needs any more, if many have gathered.
