@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use prost::Message;
 use steadfast_core::record::{Activity, Head};
+use steadfast_core::rows::{Row, read_number};
 use steadfast_core::time::Time;
 use steadfast_protocol::enums::EventType;
 use steadfast_protocol::history::history_event::Attributes;
@@ -88,18 +89,32 @@ pub(crate) struct Ledger {
     pub transitions: u64,
 }
 
-/// Run id (and workflow id) of a key that begins with a run's prefix, and the rest of the key.
-fn parse_run(key: &[u8]) -> Option<(String, String, &[u8])> {
-    let (_, rest) = key.split_first_chunk::<16>()?;
+/// Run id of a key that begins with it, and the rest of the key.
+fn parse_key(key: &[u8]) -> Option<(String, &[u8])> {
+    let (run_id, rest) = key.split_first_chunk::<16>()?;
+    Some((uuid::Uuid::from_bytes(*run_id).to_string(), rest))
+}
+
+/// Workflow id of the value of a head's row, and the head.
+fn parse_head(value: &[u8]) -> Option<(String, Head)> {
+    let (_, rest) = value.split_first_chunk::<16>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
-    let (workflow_id, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-    let (run_id, rest) = rest.split_first_chunk::<16>()?;
+    let (workflow_id, head) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
     let workflow_id = String::from_utf8(workflow_id.to_vec()).ok()?;
-    Some((
-        workflow_id,
-        uuid::Uuid::from_bytes(*run_id).to_string(),
-        rest,
-    ))
+    Some((workflow_id, Head::decode(head).ok()?))
+}
+
+/// Workflow id of the run whose history this is a key of: its head is in the same batch.
+fn owner(batch: &Batch, key: &[u8]) -> Option<String> {
+    let head = [key.get(..16)?, &Row::HEAD_KEY].concat();
+    batch.writes.iter().find_map(|write| match write {
+        Write::Put {
+            table: Table::Runs,
+            key,
+            value,
+        } if **key == *head => Some(parse_head(value)?.0),
+        _ => None,
+    })
 }
 
 impl Ledger {
@@ -110,7 +125,8 @@ impl Ledger {
         for write in &batch.writes {
             match write {
                 Write::Put { table, key, value } => {
-                    self.put(*table, key, value, now, &mut touched);
+                    let owner = || owner(batch, key);
+                    self.put(*table, key, value, now, owner, &mut touched);
                 }
                 Write::Delete { table, key } => self.delete(*table, key),
             }
@@ -126,9 +142,10 @@ impl Ledger {
         key: &Bytes,
         value: &Bytes,
         now: Time,
+        owner: impl Fn() -> Option<String>,
         touched: &mut BTreeSet<String>,
     ) {
-        let Some((workflow_id, run_id, rest)) = parse_run(key) else {
+        let Some((run_id, rest)) = parse_key(key) else {
             return;
         };
         match table {
@@ -138,7 +155,12 @@ impl Ledger {
                         .push(format!("run {run_id}: a block is unreadable"));
                     return;
                 };
-                let first = rest.try_into().map(i64::from_be_bytes).unwrap_or_default();
+                let Some(workflow_id) = owner() else {
+                    self.violations
+                        .push(format!("run {run_id}: events without a head"));
+                    return;
+                };
+                let first = read_number(rest).unwrap_or_default() as i64;
                 touched.insert(workflow_id.clone());
                 self.add_block(&workflow_id, &run_id, first, history.events, now);
             }
@@ -155,7 +177,7 @@ impl Ledger {
         };
         match row.first() {
             Some(0) => {
-                let Ok(head) = Head::decode(value.clone()) else {
+                let Some((_, head)) = parse_head(value) else {
                     self.violations
                         .push(format!("run {run_id}: the head is unreadable"));
                     return;
@@ -174,10 +196,10 @@ impl Ledger {
                 }
             }
             Some(6) => {
-                if let (Ok(number), Ok(event)) =
-                    (row[1..].try_into(), HistoryEvent::decode(value.clone()))
+                if let (Some(number), Ok(event)) =
+                    (read_number(&row[1..]), HistoryEvent::decode(value.clone()))
                 {
-                    run.buffered.insert(u64::from_be_bytes(number), event);
+                    run.buffered.insert(number, event);
                 }
             }
             Some(7) => {
@@ -218,17 +240,14 @@ impl Ledger {
     }
 
     fn delete(&mut self, table: Table, key: &Bytes) {
-        let Some((_, run_id, _)) = parse_run(key) else {
-            return;
-        };
-        let Some((_, _, row)) = parse_run(key) else {
+        let Some((run_id, row)) = parse_key(key) else {
             return;
         };
         if table == Table::Runs
             && let Some((6, number)) = row.split_first()
-            && let (Some(run), Ok(number)) = (self.runs.get_mut(&run_id), number.try_into())
+            && let (Some(run), Some(number)) = (self.runs.get_mut(&run_id), read_number(number))
         {
-            run.buffered.remove(&u64::from_be_bytes(number));
+            run.buffered.remove(&number);
         }
         if table != Table::History {
             return;

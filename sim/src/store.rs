@@ -118,12 +118,7 @@ impl SimStore {
     }
 
     fn loses(&self, write: &Write) -> bool {
-        let activity = |key: &Bytes| {
-            let text = key.get(16..18).map_or(0, |length| {
-                usize::from(u16::from_be_bytes([length[0], length[1]]))
-            });
-            key.get(18 + text + 16) == Some(&1)
-        };
+        let activity = |key: &Bytes| key.get(16) == Some(&1);
         matches!(write, Write::Put { table: Table::Runs, key, .. } if activity(key))
             && self.dice.chance(50)
     }

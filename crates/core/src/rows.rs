@@ -56,9 +56,37 @@ impl Row {
             }
         };
         key.push(kind);
-        key.extend_from_slice(&number.to_be_bytes());
+        write_number(key, number);
     }
 }
+
+/// Appends a number to a key, so that keys sort as their numbers do: one byte below 128, for most; otherwise how many
+/// bytes follow, and those, big-endian.
+pub fn write_number(key: &mut Vec<u8>, number: u64) {
+    if number < u64::from(LONG) {
+        key.push(number as u8);
+        return;
+    }
+    let bytes = number.to_be_bytes();
+    let skipped = number.leading_zeros() as usize / 8;
+    key.push(LONG | (bytes.len() - skipped) as u8);
+    key.extend_from_slice(&bytes[skipped..]);
+}
+
+/// The number that [`write_number`] made all of these bytes from.
+pub fn read_number(key: &[u8]) -> Option<u64> {
+    match *key {
+        [number] if number < LONG => Some(number.into()),
+        [length, ref bytes @ ..] if bytes.len() <= 8 && length == LONG | bytes.len() as u8 => {
+            let number = bytes.iter();
+            Some(number.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        }
+        _ => None,
+    }
+}
+
+/// Marks the length of a number, in its first byte.
+const LONG: u8 = 0x80;
 
 /// Stored bytes that are not what this version or an older one wrote.
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +106,6 @@ pub enum CorruptRow {
         run_id: String,
         /// The key, relative to the run's prefix.
         key: Vec<u8>,
-    },
-    /// The head is missing.
-    #[error("run {run_id} has rows but no head")]
-    NoHead {
-        /// The run.
-        run_id: String,
     },
 }
 
@@ -111,13 +133,14 @@ impl Execution {
         }
     }
 
-    /// Puts an execution together from its stored rows: keys relative to the run's prefix, in order.
+    /// Puts an execution together from its head and its other stored rows: keys relative to the run's prefix.
     ///
     /// # Errors
     /// [`CorruptRow`] if the rows are not what [`Execution::encode_row`] wrote.
     pub fn decode<'a>(
         key: Arc<RunKey>,
         started: Arc<HistoryEvent>,
+        head: &[u8],
         rows: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, CorruptRow> {
         let run_id = key.run_id.clone();
@@ -125,23 +148,14 @@ impl Execution {
             run_id: run_id.clone(),
             source,
         };
-        let mut rows = rows.into_iter();
-        let head = match rows.next() {
-            Some((key, bytes)) if key == Row::HEAD_KEY => Head::decode(bytes).map_err(value)?,
-            _ => return Err(CorruptRow::NoHead { run_id }),
-        };
-        let mut run = Self::new(key, started, head);
+        let mut run = Self::new(key, started, Head::decode(head).map_err(value)?);
         for (key, bytes) in rows {
             let unknown = || CorruptRow::Key {
                 run_id: run_id.clone(),
                 key: key.to_vec(),
             };
             let (kind, rest) = key.split_first().ok_or_else(unknown)?;
-            let number = || {
-                rest.try_into()
-                    .map(u64::from_be_bytes)
-                    .map_err(|_| unknown())
-            };
+            let number = || read_number(rest).ok_or_else(unknown);
             match *kind {
                 ACTIVITY => run.put_activity(Activity::decode(bytes).map_err(value)?),
                 TIMER => run.put_timer(Timer::decode(bytes).map_err(value)?),
@@ -163,5 +177,36 @@ impl Execution {
             }
         }
         Ok(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_sort_as_their_numbers_do_and_read_back() {
+        let edges = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+        let mut numbers: Vec<u64> = edges.chain([u64::MAX]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let key = |number| {
+            let mut key = Vec::new();
+            write_number(&mut key, number);
+            key
+        };
+        let keys: Vec<_> = numbers.iter().copied().map(key).collect();
+        assert!(keys.is_sorted_by(|one, next| one < next));
+        let read: Vec<_> = keys.iter().filter_map(|key| read_number(key)).collect();
+        assert_eq!(read, numbers);
+        assert_eq!((keys[0].len(), key(127).len(), key(128).len()), (1, 1, 2));
+        for foreign in [
+            &[][..],
+            &[1, 2],
+            &[LONG | 2, 1],
+            &[LONG | 9, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        ] {
+            assert_eq!(read_number(foreign), None);
+        }
     }
 }

@@ -13,6 +13,10 @@ use crate::node::SHARDS;
 /// The key, in each shard, of the number of the last transaction whose rows were removed from the queue.
 pub(crate) const POSITION_KEY: &[u8] = b"projected";
 
+/// How much further than that a visibility store may be, and so how far the number of one that was filled anew is ahead of
+/// it: the one it replaces never counts as current again.
+const FILLED: u64 = 1 << 32;
+
 /// Whether a visibility store with this marker has all runs of this primary store but for those in the queue. If not it is
 /// to be emptied, and is then filled anew.
 ///
@@ -39,6 +43,11 @@ pub(crate) fn position_of(cluster_id: &str, marker: &[u8]) -> Option<u64> {
     let of_this = parts.next() == Some("complete") && parts.next() == Some(cluster_id);
     let position = parts.next()?.parse().ok()?;
     (of_this && parts.next().is_none()).then_some(position)
+}
+
+/// The number of a visibility store that was filled from a primary store of which it must have seen this one.
+pub(crate) fn first_position(least: u64) -> u64 {
+    least + FILLED
 }
 
 /// The transactions that a visibility store must have seen.
@@ -99,5 +108,13 @@ mod tests {
         }
         assert!(!is_current(4));
         assert!(is_current(5) && is_current(6));
+        // One that is lost and comes back after another one was filled and used.
+        let shard = ShardId(0);
+        let mut batch = Batch::new(shard, store.acquire(shard).unwrap());
+        let position = first_position(least_position(&*store).unwrap());
+        batch.put(Table::Node, POSITION_KEY, position.to_be_bytes().to_vec());
+        assert_eq!(store.commit(vec![batch]), [CommitOutcome::Ok]);
+        assert!(!is_current(6) && !is_current(1_000_000));
+        assert!(is_current(position));
     }
 }

@@ -289,12 +289,13 @@ impl Projector {
         if !(read && written) {
             return false;
         }
-        let marker = projection::marker(&cluster_id, least);
+        let position = projection::first_position(least);
+        let marker = projection::marker(&cluster_id, position);
         if let Err(error) = self.store.apply(&[], Some(&marker)) {
             tracing::warn!(%error, "the visibility store could not be marked as complete");
             return false;
         }
-        *lock(&self.position) = Some(least);
+        *lock(&self.position) = Some(position);
         if total > 0 {
             tracing::info!(
                 runs = total,

@@ -122,6 +122,9 @@ impl Runs {
     /// The run, which counts as used.
     pub(crate) fn get_mut(&mut self, key: &RunKey) -> Option<&mut CachedRun> {
         let cached = self.by_key.get_mut(key)?;
+        if cached.used == self.clock {
+            return Some(cached);
+        }
         self.clock += 1;
         if let Some(entry) = self.by_use.remove(&cached.used) {
             self.by_use.insert(self.clock, entry);

@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use steadfast_core::Refusal;
 use steadfast_core::execution::RunKey;
@@ -48,7 +47,7 @@ pub(crate) struct Shard {
     /// Runs whose visibility row is in the store, with the version it was written for.
     projecting: FxHashMap<Arc<RunKey>, u64>,
     /// Rows of the visibility queue that the next batch may as well remove.
-    swept: Vec<Bytes>,
+    swept: Vec<[u8; 16]>,
     /// The transaction of the visibility store that made the last of them superfluous; none where that was not complete.
     projected_to: Option<u64>,
     /// Runs whose deletion is not durable yet, with its commit.

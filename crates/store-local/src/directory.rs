@@ -23,7 +23,7 @@ const MARKER_TITLE: &str = "Steadfast store";
 const MARKER_VERSION: &str = "format ";
 
 /// The version of the format that this code reads and writes.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum OpenError {
     /// The directory has files in it, and is not a store.
     #[error("{} is neither empty nor a Steadfast store", .0.display())]
     Foreign(PathBuf),
-    /// Another version of Steadfast has written it. Format 1, of before the first release, is not read any more.
+    /// Another version of Steadfast has written it. Formats 1 and 2, of before the first release, are not read any more.
     #[error(
         "the store has format {found}, but this version of Steadfast reads {supported}: use the version that wrote it"
     )]

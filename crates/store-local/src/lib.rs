@@ -268,7 +268,7 @@ impl Store for LocalStore {
         let mut batch = self.database.batch();
         batch.insert(
             &self.keyspaces[FENCE_KEYSPACE as usize],
-            key_of(FENCES, shard, b""),
+            fence_key(shard),
             fence.0.to_be_bytes(),
         );
         self.write(batch)?;
@@ -283,7 +283,7 @@ impl Store for LocalStore {
         };
         let write_count = batches.iter().map(|batch| batch.writes.len()).sum();
         let mut group = OwnedWriteBatch::with_capacity(self.database.clone(), write_count);
-        let mut key = Vec::with_capacity(PREFIX_BYTES + KEY_BYTES_MAX);
+        let mut key = Vec::with_capacity(PREFIX_BYTES_MAX + KEY_BYTES_MAX);
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in &batches {
             let is_owner = fences.get(&batch.shard) == Some(&batch.fence);
@@ -335,10 +335,11 @@ impl Store for LocalStore {
         };
         // Without a snapshot, the batch that is being applied right now would be seen in part.
         let rows = self.database.snapshot().range(self.keyspace(table), range);
+        let prefix_bytes = prefix_bytes(table);
         let copy = |row: fjall::Guard| {
             let (key, value) = row.into_inner().map_err(read_error)?;
             Ok((
-                Bytes::copy_from_slice(&key[PREFIX_BYTES..]),
+                Bytes::copy_from_slice(&key[prefix_bytes..]),
                 Bytes::copy_from_slice(&value),
             ))
         };
@@ -355,7 +356,7 @@ impl LocalStore {
         for write in &batch.writes {
             let table = write.table();
             let keyspace = self.keyspace(table);
-            write_key(key, table as u8, batch.shard, write.key());
+            write_key(key, table, batch.shard, write.key());
             match write {
                 Write::Put { value, .. } => group.insert(keyspace, &key[..], &value[..]),
                 Write::Delete { .. } => group.remove(keyspace, &key[..]),
@@ -393,27 +394,33 @@ const FENCES: u8 = u8::MAX;
 /// Where the fences are.
 const FENCE_KEYSPACE: Keyspace = Keyspace::Points;
 
-/// The bytes before the key of each row: table and shard.
-const PREFIX_BYTES: usize = 3;
+/// The bytes before the key of each row: the table, if its keyspace has others too, and the shard.
+const PREFIX_BYTES_MAX: usize = 3;
+
+fn prefix_bytes(table: Table) -> usize {
+    PREFIX_BYTES_MAX - usize::from(!Keyspace::of(table).is_shared())
+}
 
 fn open_keyspaces(database: &Database) -> fjall::Result<Vec<fjall::Keyspace>> {
     let open = |keyspace: Keyspace| database.keyspace(keyspace.name(), || keyspace.tuning());
     Keyspace::ALL.into_iter().map(open).collect()
 }
 
-fn stored_key(table: Table, shard: ShardId, key: &[u8]) -> Vec<u8> {
-    key_of(table as u8, shard, key)
+fn fence_key(shard: ShardId) -> Vec<u8> {
+    [&[FENCES], &shard.0.to_be_bytes()[..]].concat()
 }
 
-fn key_of(table: u8, shard: ShardId, key: &[u8]) -> Vec<u8> {
-    let mut stored = Vec::with_capacity(PREFIX_BYTES + key.len());
+fn stored_key(table: Table, shard: ShardId, key: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::with_capacity(PREFIX_BYTES_MAX + key.len());
     write_key(&mut stored, table, shard, key);
     stored
 }
 
-fn write_key(stored: &mut Vec<u8>, table: u8, shard: ShardId, key: &[u8]) {
+fn write_key(stored: &mut Vec<u8>, table: Table, shard: ShardId, key: &[u8]) {
     stored.clear();
-    stored.push(table);
+    if Keyspace::of(table).is_shared() {
+        stored.push(table as u8);
+    }
     stored.extend_from_slice(&shard.0.to_be_bytes());
     stored.extend_from_slice(key);
 }
@@ -441,7 +448,10 @@ fn stored_range(table: Table, shard: ShardId, (start, end): KeyRange<'_>) -> Opt
     };
     let end = match (end, shard.0.checked_add(1)) {
         (Bound::Unbounded, Some(next)) => Bound::Excluded(stored_key(table, ShardId(next), b"")),
-        (Bound::Unbounded, None) => Bound::Excluded(vec![table as u8 + 1]),
+        (Bound::Unbounded, None) if Keyspace::of(table).is_shared() => {
+            Bound::Excluded(vec![table as u8 + 1])
+        }
+        (Bound::Unbounded, None) => Bound::Unbounded,
         (end, _) => end.map(stored),
     };
     Some((start, end))

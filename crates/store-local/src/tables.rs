@@ -37,6 +37,14 @@ impl Keyspace {
         }
     }
 
+    /// Whether it has rows of more than one table, so that their keys have to say of which.
+    pub(crate) fn is_shared(self) -> bool {
+        match self {
+            Self::Points | Self::Queues => true,
+            Self::Runs | Self::History => false,
+        }
+    }
+
     /// Its name in fjall.
     pub(crate) fn name(self) -> &'static str {
         match self {

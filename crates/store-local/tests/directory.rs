@@ -135,7 +135,7 @@ fn a_marker_that_is_not_ours_makes_a_directory_foreign() {
 
 #[test]
 fn an_older_or_newer_format_is_named_with_what_is_supported() {
-    for other in [1, 3] {
+    for other in [1, 2, 4] {
         let directory = filled(1);
         let marker = directory.path().join("STEADFAST");
         fs::write(marker, format!("Steadfast store\nformat {other}\n")).unwrap();
@@ -143,7 +143,7 @@ fn an_older_or_newer_format_is_named_with_what_is_supported() {
         let OpenError::UnsupportedVersion { found, supported } = error else {
             panic!("{error}");
         };
-        assert_eq!((found, supported), (other, 2));
+        assert_eq!((found, supported), (other, 3));
     }
 }
 
@@ -158,7 +158,7 @@ fn a_first_start_may_crash_at_any_step() {
             fs::write(path("STEADFAST.new"), "Stead").unwrap();
         }
         if 3 <= steps {
-            fs::write(path("STEADFAST"), "Steadfast store\nformat 2\n").unwrap();
+            fs::write(path("STEADFAST"), "Steadfast store\nformat 3\n").unwrap();
         }
         if steps == 4 {
             fs::create_dir(path("primary.new")).unwrap();

@@ -183,9 +183,11 @@ impl World {
     }
 
     pub(crate) fn verify(&self) {
-        let rows = self.rows.iter().map(|(key, bytes)| (&key[..], &bytes[..]));
-        let loaded = Execution::decode(self.run.key.clone(), self.run.started.clone(), rows);
-        let loaded = loaded.unwrap();
+        let mut rows = self.rows.iter().map(|(key, bytes)| (&key[..], &bytes[..]));
+        let (first, head) = rows.next().unwrap();
+        assert_eq!(first, Row::HEAD_KEY);
+        let (key, started) = (self.run.key.clone(), self.run.started.clone());
+        let loaded = Execution::decode(key, started, head, rows).unwrap();
         assert_eq!(state(&loaded), state(&self.run));
         assert_eq!(loaded.deadlines, self.run.deadlines);
         assert_eq!(loaded.activity_ids, self.run.activity_ids);

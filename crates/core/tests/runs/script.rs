@@ -412,8 +412,10 @@ impl World {
     /// What the store holds is the run.
     fn verify(&self) {
         for Stored { run, rows, .. } in &self.runs {
-            let rows = rows.iter().map(|(key, bytes)| (&key[..], &bytes[..]));
-            let loaded = Execution::decode(run.key.clone(), run.started.clone(), rows);
+            let mut rows = rows.iter().map(|(key, bytes)| (&key[..], &bytes[..]));
+            let (first, head) = rows.next().expect("rows that were written");
+            assert_eq!(first, Row::HEAD_KEY);
+            let loaded = Execution::decode(run.key.clone(), run.started.clone(), head, rows);
             let loaded = loaded.expect("rows that were written");
             // A started task may have another number than the stored one, which was not started.
             if !run.is_task_started() {

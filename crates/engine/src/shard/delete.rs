@@ -22,19 +22,20 @@ impl Shard {
         node: &Arc<Node>,
         key: &Arc<RunKey>,
     ) -> Result<bool, StoreError> {
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
         let last = self.runs.peek(key).map_or(0, |cached| cached.last_commit);
         if last > self.durable() {
             return Ok(false);
         }
-        let untold = self
-            .store
-            .scan(self.id(), Table::Outbox, range.range(), 1, Order::Forward)?;
+        let effects = Prefix::new(keys::run(key));
+        let untold =
+            self.store
+                .scan(self.id(), Table::Outbox, effects.range(), 1, Order::Forward)?;
         if !untold.is_empty() {
             return Ok(false);
         }
         let mut batch = Batch::new(self.id(), self.fence);
+        let prefix = keys::rows(key);
+        let range = Prefix::new(prefix);
         for table in [Table::Runs, Table::History] {
             let mut keys = range.range();
             let mut last;
@@ -56,7 +57,7 @@ impl Shard {
             }
             let wake_up = cached.run.head.wake_up;
             if wake_up != 0 {
-                batch.delete(Table::Timers, keys::timer(wake_up, &prefix));
+                batch.delete(Table::Timers, keys::timer(wake_up, key));
             }
         }
         let workflow = keys::workflow(&key.namespace_id, &key.workflow_id);
@@ -70,7 +71,11 @@ impl Shard {
         }
         // Among them may be this run's row of before, which must not take the new one with it later.
         self.sweep_with(&mut batch);
-        batch.put(Table::VisibilityQueue, prefix, DELETED);
+        batch.put(
+            Table::VisibilityQueue,
+            prefix.to_vec(),
+            keys::owner_and(key, DELETED),
+        );
         self.disarm(key);
         self.runs.remove(key);
         let number = self.submitted + 1;

@@ -41,8 +41,8 @@ impl Shard {
             }
             Ok(())
         };
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
+        let prefix = keys::rows(key);
+        let range = Prefix::new(prefix);
         while next < in_memory.min(end).min(enough) {
             // The block that holds the event may begin before it.
             let after = keys::block(&prefix, next + 1);
@@ -105,8 +105,8 @@ impl Shard {
                 before = block.first_event_id;
             }
         }
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
+        let prefix = keys::rows(key);
+        let range = Prefix::new(prefix);
         while before > 1 && events.len() < events_max {
             let end = keys::block(&prefix, before);
             let rows = self.store.scan(
@@ -145,7 +145,7 @@ impl Shard {
                 return Ok(event);
             }
         }
-        let prefix = keys::run(key);
+        let prefix = keys::rows(key);
         let after = keys::block(&prefix, id + 1);
         let rows = self.store.scan(
             self.id(),

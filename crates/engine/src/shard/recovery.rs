@@ -7,9 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use steadfast_core::execution::RunKey;
 use steadfast_core::outcome::{Task, TaskKind};
-use steadfast_core::rows::Row;
 use steadfast_core::time::Time;
-use steadfast_store::{Batch, Order, Prefix, StoreError, Table};
+use steadfast_store::{Batch, Order, StoreError, Table};
 use steadfast_visibility::Change;
 
 use super::{Departures, Shard};
@@ -77,28 +76,22 @@ impl Shard {
             .collect()
     }
 
-    /// Runs of a namespace among so many rows from `start` on, with the last key if there may be more.
+    /// Runs of a namespace among so many rows of any from `start` on, with the last key if there may be more.
     pub(crate) fn stored_runs(
         &self,
         namespace_id: &str,
         start: Bound<&[u8]>,
         limit: usize,
     ) -> Result<(Option<Bytes>, Vec<RunKey>), StoreError> {
-        let prefix = Prefix::new(keys::namespace(namespace_id));
-        let (first, end) = prefix.range();
-        let start = if start == Bound::Unbounded {
-            first
-        } else {
-            start
-        };
+        let range = (start, Bound::Unbounded);
         let rows = self
             .store
-            .scan(self.id(), Table::Runs, (start, end), limit, Order::Forward)?;
+            .scan(self.id(), Table::Runs, range, limit, Order::Forward)?;
         let last = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
-        let runs = rows.iter().filter_map(|(key, _)| {
-            let (run, rest) = keys::parse_run(key)?;
-            (rest == Row::HEAD_KEY).then_some(run)
-        });
+        let runs = rows
+            .iter()
+            .filter_map(|(key, value)| Some(keys::parse_head(key, value)?.0))
+            .filter(|run| run.namespace_id == namespace_id);
         Ok((last.flatten(), runs.collect()))
     }
 
@@ -119,15 +112,17 @@ impl Shard {
         let mut changes = Vec::new();
         for (row, value) in rows {
             self.shrink();
-            let Some((key, rest)) = keys::parse_run(&row) else {
-                return Err(StoreError::Corrupt(
-                    "a visibility row is unreadable".to_owned(),
-                ));
+            let (key, more) = if table == Table::Runs {
+                let Some(head) = keys::parse_head(&row, &value) else {
+                    continue;
+                };
+                head
+            } else {
+                let unreadable =
+                    || StoreError::Corrupt("a visibility row is unreadable".to_owned());
+                keys::parse_owned(&row, &value).ok_or_else(unreadable)?
             };
-            if table == Table::Runs && rest != Row::HEAD_KEY {
-                continue;
-            }
-            let deleted = table == Table::VisibilityQueue && value == DELETED;
+            let deleted = table == Table::VisibilityQueue && more == DELETED;
             if deleted || !self.load(&key)? {
                 let key = Arc::new(key);
                 self.projecting.insert(key.clone(), u64::MAX);
@@ -154,7 +149,7 @@ impl Shard {
     pub(crate) fn projected(&mut self, key: &RunKey, version: u64, position: Option<u64>) {
         if self.projecting.get(key) == Some(&version) {
             self.projecting.remove(key);
-            self.swept.push(keys::run(key).into());
+            self.swept.push(keys::rows(key));
             self.projected_to = position;
         }
     }
@@ -166,7 +161,7 @@ impl Shard {
             return;
         }
         for row in self.swept.drain(..) {
-            batch.delete(Table::VisibilityQueue, row);
+            batch.delete(Table::VisibilityQueue, row.to_vec());
         }
         // A store that is not complete has no marker, and is filled anew whatever the number.
         if let Some(position) = self.projected_to {

@@ -33,8 +33,8 @@ impl Shard {
 
     /// The run as it is stored.
     pub(crate) fn read(&self, key: &RunKey) -> Result<Option<Execution>, StoreError> {
-        let prefix = keys::run(key);
-        let range = Prefix::new(prefix.clone());
+        let prefix = keys::rows(key);
+        let range = Prefix::new(prefix);
         let mut rows = self.store.scan(
             self.id(),
             Table::Runs,
@@ -61,10 +61,17 @@ impl Shard {
             }
             rows.extend(more);
         }
+        let corrupt = |what: String| StoreError::Corrupt(what);
+        let (row, value) = &rows[0];
+        let (stored, head) = keys::parse_head(row, value)
+            .ok_or_else(|| corrupt(format!("the head of run {} is unreadable", key.run_id)))?;
+        if stored != *key {
+            // A run id of another workflow.
+            return Ok(None);
+        }
         let first = self
             .store
             .get(self.id(), Table::History, &keys::block(&prefix, 1))?;
-        let corrupt = |what: String| StoreError::Corrupt(what);
         let first =
             first.ok_or_else(|| corrupt(format!("run {} has no first event", key.run_id)))?;
         let started = History::decode(first)
@@ -76,10 +83,9 @@ impl Shard {
                     key.run_id
                 ))
             })?;
-        let rows = rows
-            .iter()
-            .map(|(row, value)| (&row[prefix.len()..], value.as_ref()));
-        let run = Execution::decode(Arc::new(key.clone()), Arc::new(started), rows)
+        let pending = rows[1..].iter();
+        let pending = pending.map(|(row, value)| (&row[prefix.len()..], value.as_ref()));
+        let run = Execution::decode(Arc::new(key.clone()), Arc::new(started), head, pending)
             .map_err(|error| corrupt(error.to_string()))?;
         Ok(Some(run))
     }

@@ -4,7 +4,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
 use steadfast_core::execution::{Execution, RunKey};
 use steadfast_core::time::{SECOND, Time};
 use steadfast_store::{Batch, Order, StoreError, Table};
@@ -161,12 +160,11 @@ impl Shard {
             return;
         };
         if cached.run.head.wake_up != 0 && cached.run.head.wake_up <= now.0 {
-            let prefix = keys::run(key);
-            move_wake_up_exactly(&mut cached.run, &prefix, &mut batch);
+            move_wake_up_exactly(&mut cached.run, &mut batch);
             batch.put(
                 Table::Runs,
-                keys::head(&prefix),
-                cached.run.head.encode_to_vec(),
+                keys::head(&keys::rows(key)),
+                keys::head_value(&cached.run),
             );
             let number = self.submitted + 1;
             cached.last_commit = number;
@@ -178,26 +176,26 @@ impl Shard {
 
 /// The row that wakes the run: moved forward at once when something is due earlier; left where it is when that
 /// is too early, since it is cheaper to wake in vain once than to move it at each step. A closed run's row is exact.
-pub(super) fn move_wake_up(run: &mut Execution, prefix: &[u8], batch: &mut Batch) {
+pub(super) fn move_wake_up(run: &mut Execution, batch: &mut Batch) {
     let wanted = run.next_stored_deadline().map_or(0, |due| due.0);
     let stored = run.head.wake_up;
     let early = stored != 0 && (wanted == 0 || stored <= wanted);
     if !(early && run.is_open()) {
-        move_wake_up_exactly(run, prefix, batch);
+        move_wake_up_exactly(run, batch);
     }
 }
 
-fn move_wake_up_exactly(run: &mut Execution, prefix: &[u8], batch: &mut Batch) {
+fn move_wake_up_exactly(run: &mut Execution, batch: &mut Batch) {
     let wanted = run.next_stored_deadline().map_or(0, |due| due.0);
     let stored = run.head.wake_up;
     if wanted == stored {
         return;
     }
     if stored != 0 {
-        batch.delete(Table::Timers, keys::timer(stored, prefix));
+        batch.delete(Table::Timers, keys::timer(stored, &run.key));
     }
     if wanted != 0 {
-        batch.put(Table::Timers, keys::timer(wanted, prefix), Bytes::new());
+        batch.put(Table::Timers, keys::timer(wanted, &run.key), Bytes::new());
     }
     run.head.wake_up = wanted;
 }

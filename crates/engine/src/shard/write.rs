@@ -53,8 +53,8 @@ impl Shard {
         batch.writes.reserve(ROWS_EXPECTED);
         self.sweep_with(&mut batch);
         if let Some(delivery) = delivered {
-            let prefix = keys::run(&delivery.sender);
-            batch.delete(Table::Outbox, keys::effect(&prefix, &delivery.effect));
+            let row = keys::effect(&delivery.sender, &delivery.effect);
+            batch.delete(Table::Outbox, row);
         }
         let number = self.submitted + 1;
         for mut change in changes {
@@ -118,7 +118,7 @@ impl Shard {
         }
         let cached = self.runs.get_mut(&key);
         let cached = cached.expect("changed under the same lock");
-        let prefix = keys::run(&key);
+        let prefix = keys::rows(&key);
         let is_new = cached.last_commit == 0
             && outcome
                 .blocks
@@ -174,17 +174,17 @@ impl Shard {
             }
         }
         for effect in outcome.effects {
-            batch.put(Table::Outbox, keys::effect(&prefix, &effect), Bytes::new());
+            batch.put(Table::Outbox, keys::effect(&key, &effect), Bytes::new());
             departures.deliveries.push(Delivery {
                 sender: key.clone(),
                 effect,
             });
         }
-        move_wake_up(&mut cached.run, &prefix, batch);
+        move_wake_up(&mut cached.run, batch);
         batch.put(
             Table::Runs,
             keys::head(&prefix),
-            cached.run.head.encode_to_vec(),
+            keys::head_value(&cached.run),
         );
         cached.last_commit = number;
         if is_new || outcome.visible {
@@ -193,7 +193,11 @@ impl Shard {
                 // The row says that the run has to be projected, whatever it is like then: one is enough for all its
                 // changes, and goes with the last of them.
                 if self.projecting.insert(key.clone(), version).is_none() {
-                    batch.put(Table::VisibilityQueue, prefix.clone(), Bytes::new());
+                    batch.put(
+                        Table::VisibilityQueue,
+                        prefix.to_vec(),
+                        keys::owner_and(&key, b""),
+                    );
                 }
                 departures.changes.reserve_exact(1);
                 departures.changes.push((key.clone(), change));
