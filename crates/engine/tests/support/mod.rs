@@ -1,4 +1,4 @@
-//! An engine with one namespace, and one queue in it.
+//! An engine with a namespace, and one queue in it.
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
@@ -22,26 +22,34 @@ use tokio::time::Instant;
 
 pub(crate) struct World {
     pub(crate) engine: Engine,
-    namespaces: Arc<Namespaces>,
+    pub(crate) namespaces: Arc<Namespaces>,
 }
 
 impl World {
     pub(crate) fn open(store: Arc<dyn Store>) -> Self {
         let namespaces = Arc::new(Namespaces::open(store.clone(), "cluster".to_owned()).unwrap());
+        let visibility = Arc::new(MemoryVisibility::default());
+        let engine = Engine::start(store, visibility, namespaces.clone(), Limits::DEFAULT);
+        let world = Self {
+            engine: engine.unwrap(),
+            namespaces,
+        };
+        world.add_namespace("default");
+        world
+    }
+
+    /// Adds a namespace, and says its id.
+    pub(crate) fn add_namespace(&self, name: &str) -> String {
         let record = NamespaceRecord {
             id: uuid::Uuid::new_v4().to_string(),
-            name: "default".to_owned(),
+            name: name.to_owned(),
             state: NamespaceState::Registered as i32,
             retention_ns: 24 * 3600 * 1_000_000_000,
             ..Default::default()
         };
-        namespaces.create(record).unwrap();
-        let visibility = Arc::new(MemoryVisibility::default());
-        let engine = Engine::start(store, visibility, namespaces.clone(), Limits::DEFAULT);
-        Self {
-            engine: engine.unwrap(),
-            namespaces,
-        }
+        let id = record.id.clone();
+        self.namespaces.create(record).unwrap();
+        id
     }
 
     pub(crate) fn call(&self) -> Call {
@@ -59,6 +67,15 @@ impl World {
 
     /// Starts a run of that id, with what the request says besides.
     pub(crate) async fn start(&self, workflow_id: &str, request: StartWorkflowExecutionRequest) {
+        self.start_in("default", workflow_id, request).await;
+    }
+
+    pub(crate) async fn start_in(
+        &self,
+        namespace: &str,
+        workflow_id: &str,
+        request: StartWorkflowExecutionRequest,
+    ) {
         let start = StartWorkflowExecutionRequest {
             workflow_id: workflow_id.to_owned(),
             request_id: workflow_id.to_owned(),
@@ -68,7 +85,11 @@ impl World {
             task_queue: queue(),
             ..request
         };
-        let started = self.engine.start_workflow_execution(self.call(), start);
+        let call = Call {
+            namespace: self.namespaces.by_name(namespace).unwrap(),
+            ..self.call()
+        };
+        let started = self.engine.start_workflow_execution(call, start);
         started.await.unwrap();
     }
 
