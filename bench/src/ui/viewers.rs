@@ -37,6 +37,10 @@ const SETTLE_MAX: Duration = Duration::from_secs(6);
 const OPENING_MAX: usize = 50;
 /// The element of a list that says how many runs are new.
 const NEW_ROWS: &str = "new-rows";
+/// The element of a history, newest first, that says how many events are new.
+const NEW_EVENTS: &str = "new-events";
+const STARTED: &str = "list: a workflow was started";
+const ENDED: &str = "list: a workflow on the page was terminated";
 const TYPE: &str = "BenchLive";
 
 /// Event streams that are read, and what came on them.
@@ -94,6 +98,7 @@ impl Viewers {
     async fn await_all(
         &mut self,
         count: usize,
+        what: &str,
         wanted: impl Fn(&Message) -> bool,
     ) -> Result<Vec<Instant>, BenchError> {
         let mut saw = std::collections::BTreeMap::new();
@@ -112,7 +117,7 @@ impl Viewers {
         match saw.len() == count {
             true => Ok(saw.into_values().collect()),
             false => Err(BenchError::Setup(format!(
-                "a change was seen by {} of {count} viewers only",
+                "{what}: seen by {} of {count} viewers only",
                 saw.len()
             ))),
         }
@@ -202,9 +207,9 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
         let begin = Instant::now();
         started.push(start(target, number).await?);
         let is_new = |message: &Message| message.element == NEW_ROWS;
-        latencies.add(viewers.await_all(1, is_new).await?[0] - begin);
+        latencies.add(viewers.await_all(1, STARTED, is_new).await?[0] - begin);
     }
-    report_seen(&mut report, "list: a workflow was started", &latencies);
+    report_seen(&mut report, STARTED, &latencies);
 
     let mut latencies = Latencies::new();
     let live = target.list(&[("query", &format!("WorkflowType = \"{TYPE}\""))]);
@@ -216,22 +221,19 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
         let row = format!("run-{}", run.run_id);
         latencies.add(
             viewers
-                .await_all(1, |message| message.element == row)
+                .await_all(1, ENDED, |message| message.element == row)
                 .await?[0]
                 - begin,
         );
     }
-    report_seen(
-        &mut report,
-        "list: a workflow on the page was terminated",
-        &latencies,
-    );
+    report_seen(&mut report, ENDED, &latencies);
 
     let short = start(target, CHANGES).await?;
     for (name, run, changes) in [
         ("run of few events", &short, CHANGES),
         ("long run", long, LONG_CHANGES),
     ] {
+        let what = format!("{name}: a signal came in");
         let mut latencies = Latencies::new();
         let page = target.run(run, "/history?order=desc");
         let mut viewers = Viewers::open(target, &page, 1).await?;
@@ -240,14 +242,11 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
             let signal_name = id(number);
             let begin = Instant::now();
             signal(target, run, &signal_name).await?;
-            let shows = |message: &Message| message.text.contains(&signal_name);
-            latencies.add(viewers.await_all(1, shows).await?[0] - begin);
+            let shows =
+                |message: &Message| message.element == NEW_EVENTS && message.text.contains(" new");
+            latencies.add(viewers.await_all(1, &what, shows).await?[0] - begin);
         }
-        report_seen(
-            &mut report,
-            &format!("{name}: a signal came in"),
-            &latencies,
-        );
+        report_seen(&mut report, &what, &latencies);
     }
     end(target, &short).await?;
     Ok(report)
@@ -302,7 +301,7 @@ pub(super) async fn many(target: &Target, count: usize) -> Result<Report, BenchE
         let begin = Instant::now();
         let run = start(target, number).await?;
         let is_new = |message: &Message| message.element == NEW_ROWS;
-        for at in viewers.await_all(count, is_new).await? {
+        for at in viewers.await_all(count, STARTED, is_new).await? {
             latencies.add(at - begin);
         }
         end(target, &run).await?;
