@@ -125,8 +125,7 @@ impl Ledger {
         for write in &batch.writes {
             match write {
                 Write::Put { table, key, value } => {
-                    let owner = || owner(batch, key);
-                    self.put(*table, key, value, now, owner, &mut touched);
+                    self.put(batch, (*table, key, value), now, &mut touched);
                 }
                 Write::Delete { table, key } => self.delete(*table, key),
             }
@@ -138,11 +137,9 @@ impl Ledger {
 
     fn put(
         &mut self,
-        table: Table,
-        key: &Bytes,
-        value: &Bytes,
+        batch: &Batch,
+        (table, key, value): (Table, &Bytes, &Bytes),
         now: Time,
-        owner: impl Fn() -> Option<String>,
         touched: &mut BTreeSet<String>,
     ) {
         let Some((run_id, rest)) = parse_key(key) else {
@@ -155,7 +152,7 @@ impl Ledger {
                         .push(format!("run {run_id}: a block is unreadable"));
                     return;
                 };
-                let Some(workflow_id) = owner() else {
+                let Some(workflow_id) = owner(batch, key) else {
                     self.violations
                         .push(format!("run {run_id}: events without a head"));
                     return;

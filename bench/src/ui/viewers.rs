@@ -166,6 +166,13 @@ fn execution(run: &Run) -> WorkflowExecution {
     }
 }
 
+/// How many events are new, if the message says that.
+fn new_events(message: &Message) -> Option<u64> {
+    let (before, _) = message.text.split_once(" new")?;
+    let count = before.rsplit('>').next()?.parse().ok()?;
+    (message.element == NEW_EVENTS).then_some(count)
+}
+
 async fn signal(target: &Target, run: &Run, name: &str) -> Result<(), BenchError> {
     let signal = SignalWorkflowExecutionRequest {
         namespace: target.namespace.clone(),
@@ -239,11 +246,10 @@ pub(super) async fn changes(target: &Target, long: &Run) -> Result<Report, Bench
         let mut viewers = Viewers::open(target, &page, 1).await?;
         for number in 0..changes {
             tokio::time::sleep(pause(number)).await;
-            let signal_name = id(number);
             let begin = Instant::now();
-            signal(target, run, &signal_name).await?;
-            let shows =
-                |message: &Message| message.element == NEW_EVENTS && message.text.contains(" new");
+            signal(target, run, &id(number)).await?;
+            // Those of the signals before it are fewer.
+            let shows = |message: &Message| new_events(message).is_some_and(|new| new > number);
             latencies.add(viewers.await_all(1, &what, shows).await?[0] - begin);
         }
         report_seen(&mut report, &what, &latencies);

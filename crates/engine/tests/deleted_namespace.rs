@@ -9,11 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_protocol::enums::WorkflowExecutionStatus;
-use steadfast_protocol::workflowservice::{
-    DescribeWorkflowExecutionRequest, StartWorkflowExecutionRequest,
-};
+use steadfast_protocol::workflowservice::StartWorkflowExecutionRequest;
 use steadfast_store::{MemoryStore, Order, ShardId, Store, Table};
-use support::{World, execution};
+use support::World;
 
 /// Enough that every shard has several pages of each namespace.
 const RUNS: usize = 2000;
@@ -53,14 +51,7 @@ async fn its_runs_are_deleted_and_no_others() {
 
     assert_eq!(tables.map(|table| rows(&store, table)), [RUNS; 4]);
     for number in 0..RUNS {
-        let describe = DescribeWorkflowExecutionRequest {
-            execution: execution(&number.to_string()),
-            ..Default::default()
-        };
-        let described = world
-            .engine
-            .describe_workflow_execution(world.call(), describe);
-        let info = described.await.unwrap().workflow_execution_info.unwrap();
+        let info = world.describe(&number.to_string()).await;
         assert_eq!(info.status(), WorkflowExecutionStatus::Running);
     }
 }

@@ -13,8 +13,7 @@ use steadfast_protocol::enums::{
     CommandType, EventType, HistoryEventFilterType, WorkflowExecutionStatus,
 };
 use steadfast_protocol::workflowservice::{
-    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest,
-    StartWorkflowExecutionRequest,
+    GetWorkflowExecutionHistoryRequest, StartWorkflowExecutionRequest,
 };
 use steadfast_store::MemoryStore;
 use support::{World, command, execution, payloads};
@@ -43,15 +42,7 @@ async fn world(lasts: Option<Duration>) -> World {
 }
 
 async fn status(world: &World, workflow_id: &str) -> WorkflowExecutionStatus {
-    let describe = DescribeWorkflowExecutionRequest {
-        execution: execution(workflow_id),
-        ..Default::default()
-    };
-    let described = world
-        .engine
-        .describe_workflow_execution(world.call(), describe);
-    let info = described.await.unwrap().workflow_execution_info.unwrap();
-    info.status()
+    world.describe(workflow_id).await.status()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,23 +6,20 @@ mod support;
 
 use std::sync::Arc;
 
-use steadfast_engine::{Call, SHARDS};
+use steadfast_engine::SHARDS;
 use steadfast_protocol::common::WorkflowExecution;
 use steadfast_protocol::workflowservice::{
     DescribeWorkflowExecutionRequest, StartWorkflowExecutionRequest,
 };
 use steadfast_store::MemoryStore;
-use support::{World, execution};
+use support::World;
 
 /// Enough that each shard has some.
 const RUNS: usize = 4 * SHARDS as usize;
 
 /// Whether the namespace has this run of that workflow.
 async fn has(world: &World, namespace: &str, workflow_id: usize, run_id: &str) -> bool {
-    let call = Call {
-        namespace: world.namespaces.by_name(namespace).unwrap(),
-        ..world.call()
-    };
+    let call = world.call_in(namespace);
     let describe = DescribeWorkflowExecutionRequest {
         execution: Some(WorkflowExecution {
             workflow_id: workflow_id.to_string(),
@@ -42,14 +39,7 @@ async fn a_run_id_of_another_workflow_names_nothing() {
     for number in 0..RUNS {
         let start = StartWorkflowExecutionRequest::default();
         world.start(&number.to_string(), start).await;
-        let describe = DescribeWorkflowExecutionRequest {
-            execution: execution(&number.to_string()),
-            ..Default::default()
-        };
-        let described = world
-            .engine
-            .describe_workflow_execution(world.call(), describe);
-        let info = described.await.unwrap().workflow_execution_info.unwrap();
+        let info = world.describe(&number.to_string()).await;
         run_ids.push(info.execution.unwrap().run_id);
     }
     for (owner, run_id) in run_ids.iter().enumerate() {

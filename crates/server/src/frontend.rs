@@ -136,8 +136,8 @@ impl Frontend {
         }
     }
 
-    /// Waits for `poll`, or for the server to stop: `None` then. Pinned by the caller, since what is handed over by value has
-    /// its place twice, here and there.
+    /// Waits for `poll`, or for the server to stop: `None` then. Pinned by the caller, since what is handed over by
+    /// value has its place twice, here and there.
     pub(crate) async fn until_stopping<T>(
         &self,
         poll: Pin<&mut impl Future<Output = T>>,

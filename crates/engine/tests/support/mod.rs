@@ -12,8 +12,9 @@ use steadfast_protocol::command::command::Attributes;
 use steadfast_protocol::common::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use steadfast_protocol::enums::{CommandType, NamespaceState};
 use steadfast_protocol::taskqueue::TaskQueue;
+use steadfast_protocol::workflow::WorkflowExecutionInfo;
 use steadfast_protocol::workflowservice::{
-    PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
+    DescribeWorkflowExecutionRequest, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
     RespondWorkflowTaskCompletedRequest, StartWorkflowExecutionRequest,
 };
 use steadfast_store::Store;
@@ -52,6 +53,14 @@ impl World {
         id
     }
 
+    /// A call in a namespace.
+    pub(crate) fn call_in(&self, namespace: &str) -> Call {
+        Call {
+            namespace: self.namespaces.by_name(namespace).unwrap(),
+            ..self.call()
+        }
+    }
+
     pub(crate) fn call(&self) -> Call {
         self.call_within(None)
     }
@@ -85,12 +94,21 @@ impl World {
             task_queue: queue(),
             ..request
         };
-        let call = Call {
-            namespace: self.namespaces.by_name(namespace).unwrap(),
-            ..self.call()
-        };
+        let call = self.call_in(namespace);
         let started = self.engine.start_workflow_execution(call, start);
         started.await.unwrap();
+    }
+
+    /// What describing the current run of that id tells.
+    pub(crate) async fn describe(&self, workflow_id: &str) -> WorkflowExecutionInfo {
+        let describe = DescribeWorkflowExecutionRequest {
+            execution: execution(workflow_id),
+            ..Default::default()
+        };
+        let described = self
+            .engine
+            .describe_workflow_execution(self.call(), describe);
+        described.await.unwrap().workflow_execution_info.unwrap()
     }
 
     /// The next task of the queue. The clock of a test may run ahead while nothing else happens, so a poll may end early.
