@@ -44,36 +44,27 @@ struct ShardCell {
     next_due: Arc<NextDue>,
 }
 
-/// A shard, for one thread alone. When it is let go, what was queued meanwhile is seen to, and what was loaded need not
-/// stay in memory. No thread holds two of them.
-pub(crate) struct Locked<'a> {
-    shard: Option<MutexGuard<'a, Shard>>,
-    committer: &'a Committer,
-}
+/// A shard, for one thread alone. When it is let go, what was loaded need not stay in memory. No thread holds two of
+/// them.
+pub(crate) struct Locked<'a>(MutexGuard<'a, Shard>);
 
 impl Deref for Locked<'_> {
     type Target = Shard;
 
     fn deref(&self) -> &Shard {
-        self.shard.as_deref().expect("held until it is dropped")
+        &self.0
     }
 }
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut Shard {
-        self.shard.as_deref_mut().expect("held until it is dropped")
+        &mut self.0
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let queued = self.shard.take().is_some_and(|mut shard| {
-            shard.shrink();
-            shard.take_queued()
-        });
-        if queued {
-            self.committer.attend();
-        }
+        self.0.shrink();
     }
 }
 
@@ -201,10 +192,7 @@ impl Node {
                 shard
             }
         };
-        Locked {
-            shard: Some(shard),
-            committer: &self.committer,
-        }
+        Locked(shard)
     }
 
     /// As [`Node::lock`], by workflow id.

@@ -54,8 +54,6 @@ pub(crate) struct Shard {
     deleting: FxHashMap<Arc<RunKey>, u64>,
     /// Number of the last commit queued.
     submitted: u64,
-    /// Whether something was queued under the lock that is held.
-    queued: bool,
     /// Number of the last commit that is durable.
     durable: Arc<AtomicU64>,
 }
@@ -107,14 +105,8 @@ impl Shard {
             projected_to: None,
             deleting: FxHashMap::default(),
             submitted: 0,
-            queued: false,
             durable: Arc::default(),
         })
-    }
-
-    /// Whether something was queued since this was asked last.
-    pub(crate) fn take_queued(&mut self) -> bool {
-        std::mem::take(&mut self.queued)
     }
 
     fn id(&self) -> ShardId {
@@ -159,7 +151,6 @@ impl Shard {
             return Durability::Reached;
         }
         let (sender, receiver) = oneshot::channel();
-        self.queued = true;
         self.committer.submit(Commit {
             batch: Batch::new(self.id(), self.fence),
             epoch: self.epoch,

@@ -18,7 +18,7 @@ use tonic::body::Body;
 use tower::ServiceExt;
 
 use crate::gate::Gate;
-use crate::gathering::Gathering;
+use crate::gathering::gathered;
 use crate::outgoing::Outgoing;
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
@@ -87,17 +87,18 @@ async fn attend(
     let load = gate.load().clone();
     let service = gate
         .map_request(move |request: Request<_>| request.map(|body| Body::new(load.count(body))));
-    let connection = builder.serve_connection(
-        TokioIo::new(Gathering::new(stream)),
-        TowerToHyperService::new(Outgoing::new(service)),
-    );
+    let service = TowerToHyperService::new(Outgoing::new(service));
     let stop = async {
         tokio::select! {
             () = tokio::time::sleep(CONNECTION_AGE_MAX) => {}
             _ = draining.wait_for(|draining| *draining) => {}
         }
     };
-    see_through(connection, stop).await;
+    gathered(stream, |stream| {
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        Box::pin(see_through(connection, stop))
+    })
+    .await;
 }
 
 /// Lets a connection go on until `stop`, and then until what is under way on it has ended.

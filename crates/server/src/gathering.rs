@@ -1,12 +1,14 @@
 //! A connection whose answers gather, so that those which come together leave in one write.
 //!
-//! A commit of many workflows ends many calls at one time. Each answer wakes the task of its connection, and the runtime
-//! runs what was woken last first: so each of them would be written by itself, and a write to a socket is the dearest
-//! thing an answer does. Here a write that follows closely on another one steps back once, behind all that is
-//! ready to run, and takes what that brings. A write after a pause goes out at once.
+//! A commit of many workflows ends many calls at one time, and a write to a socket is the dearest thing an answer does.
+//! HTTP/2 would write each long answer by itself, and the short ones whenever the task of the connection is run, which
+//! is at each of them: the runtime runs first what was woken last. Here what is written waits until the task of the
+//! connection has done all that it can, and then leaves at once. If the last write was a moment ago, the task steps back
+//! once more, behind all that is ready to run, and takes what that brings.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,86 +18,151 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// a disk takes to sync, so that who waits for one call at a time never steps back.
 const CLOSE: Duration = Duration::from_micros(200);
 
-/// So many bytes are worth a write of their own.
-const ENOUGH: usize = 8 << 10;
+/// So many bytes are worth a write of their own, and are kept no copy of.
+const ENOUGH: usize = 16 << 10;
 
-/// A stream whose writes gather.
-pub(crate) struct Gathering<S> {
+/// A stream whose writes gather: what hyper is given for a connection. Nothing leaves but by [`Gathered`].
+pub(crate) struct Gathering<S>(Arc<Mutex<Outbox<S>>>);
+
+/// The task of a connection, `F`, and what it wrote.
+pub(crate) struct Gathered<F, S> {
+    task: F,
+    outbox: Arc<Mutex<Outbox<S>>>,
+}
+
+/// A stream and what waits to be written to it.
+struct Outbox<S> {
     stream: S,
+    waiting: Vec<u8>,
+    /// How much of it the stream has taken already.
+    taken: usize,
     /// See [`CLOSE`].
     close: Duration,
-    /// When what was written before was flushed.
-    flushed: Option<Instant>,
-    /// Whether something was written since.
-    written: bool,
+    /// When nothing waited any more.
+    emptied: Option<Instant>,
     /// Whether what waits now has stepped back already.
     stepped_back: bool,
 }
 
-impl<S> Gathering<S> {
-    pub(crate) fn new(stream: S) -> Self {
+/// Runs the task that `connect` makes of a stream whose writes gather.
+pub(crate) fn gathered<F, S>(stream: S, connect: impl FnOnce(Gathering<S>) -> F) -> Gathered<F, S> {
+    let outbox = Arc::new(Mutex::new(Outbox::new(stream)));
+    Gathered {
+        task: connect(Gathering(outbox.clone())),
+        outbox,
+    }
+}
+
+fn lock<S>(outbox: &Mutex<Outbox<S>>) -> MutexGuard<'_, Outbox<S>> {
+    outbox.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<F: Future + Unpin, S: AsyncWrite + Unpin> Future for Gathered<F, S> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let ended = Pin::new(&mut self.task).poll(context);
+        if ended.is_pending() {
+            lock(&self.outbox).leave(context);
+        }
+        ended
+    }
+}
+
+impl<S> Outbox<S> {
+    fn new(stream: S) -> Self {
         Self {
             stream,
+            waiting: Vec::new(),
+            taken: 0,
             close: CLOSE,
-            flushed: None,
-            written: false,
+            emptied: None,
             stepped_back: false,
         }
     }
+}
 
-    /// Pending once, if there is little to write and the last write is not long ago; then the task is run again after
-    /// all that is ready.
-    fn step_back(&mut self, bytes: usize, context: &Context<'_>) -> Poll<()> {
-        if !self.stepped_back && !self.written && bytes < ENOUGH {
+impl<S: AsyncWrite + Unpin> Outbox<S> {
+    /// What waits is written, or the task is run again after all that is ready.
+    fn leave(&mut self, context: &mut Context<'_>) {
+        let waiting = self.waiting.len() - self.taken;
+        if waiting == 0 {
+            return;
+        }
+        if waiting < ENOUGH && !self.stepped_back {
             self.stepped_back = true;
-            if self.flushed.is_some_and(|last| last.elapsed() < self.close) {
+            if self.emptied.is_some_and(|last| last.elapsed() < self.close) {
                 context.waker().wake_by_ref();
-                return Poll::Pending;
+                return;
             }
         }
-        self.written = true;
-        Poll::Ready(())
+        // Of a stream that is broken the task learns where it reads, or writes next.
+        let _ = self.empty(context);
+    }
+
+    fn empty(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.taken < self.waiting.len() {
+            let waiting = &self.waiting[self.taken..];
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, waiting))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.taken += written;
+        }
+        if self.taken > 0 {
+            self.waiting.clear();
+            self.waiting.shrink_to(ENOUGH);
+            self.taken = 0;
+            self.emptied = Some(Instant::now());
+            self.stepped_back = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        Pin::new(&mut lock(&self.0).stream).poll_read(context, buffer)
     }
 }
 
-/// Writes one buffer at a time, which says that short answers are best copied into it.
+/// Takes one buffer at a time, which says that short answers are best copied into it.
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.step_back(buffer.len(), context));
-        Pin::new(&mut self.stream).poll_write(context, buffer)
+        let outbox = &mut *lock(&self.0);
+        if outbox.waiting.len() + buffer.len() > ENOUGH {
+            ready!(outbox.empty(context))?;
+        }
+        if buffer.len() >= ENOUGH {
+            return Pin::new(&mut outbox.stream).poll_write(context, buffer);
+        }
+        outbox.waiting.extend_from_slice(buffer);
+        Poll::Ready(Ok(buffer.len()))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
-        if std::mem::take(&mut self.written) {
-            self.flushed = Some(Instant::now());
-        }
-        self.stepped_back = false;
+    /// What waits leaves when the task has done what it can.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outbox = &mut *lock(&self.0);
+        ready!(outbox.empty(context))?;
+        Pin::new(&mut outbox.stream).poll_shutdown(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::future::poll_fn;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Wake, Waker};
 
@@ -110,42 +177,83 @@ mod tests {
         }
     }
 
-    /// A connection at work, with what has reached its other side.
+    /// A stream that takes so many bytes at once, and how often it was asked to.
+    #[derive(Default)]
+    struct Stream {
+        written: Vec<Vec<u8>>,
+        is_full: bool,
+    }
+
+    impl AsyncWrite for Stream {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.is_full {
+                return Poll::Pending;
+            }
+            self.written.push(buffer.to_vec());
+            Poll::Ready(Ok(buffer.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A connection that writes, each time it is run, what it is told to.
     struct Run {
-        stream: Gathering<Vec<u8>>,
+        outbox: Arc<Mutex<Outbox<Stream>>>,
         wakes: Arc<Wakes>,
     }
 
     impl Run {
         /// With writes that are close to each other, or not, however long the test takes.
         fn new(are_close: bool) -> Self {
-            let mut stream = Gathering::new(Vec::new());
-            stream.close = if are_close {
+            let mut outbox = Outbox::new(Stream::default());
+            outbox.close = if are_close {
                 Duration::MAX
             } else {
                 Duration::ZERO
             };
             Self {
-                stream,
+                outbox: Arc::new(Mutex::new(outbox)),
                 wakes: Arc::default(),
             }
         }
 
-        fn write(&mut self, bytes: &[u8]) -> Poll<usize> {
+        /// The task of the connection is run and writes this. Answers how much of it was taken.
+        fn run(&self, answers: &[&[u8]]) -> usize {
+            let mut stream = Gathering(self.outbox.clone());
+            let mut taken = 0;
+            let task = poll_fn(|context| {
+                for answer in answers {
+                    match Pin::new(&mut stream).poll_write(context, answer) {
+                        Poll::Ready(bytes) => taken += bytes.unwrap(),
+                        Poll::Pending => return Poll::<()>::Pending,
+                    }
+                    assert!(Pin::new(&mut stream).poll_flush(context).is_ready());
+                }
+                Poll::Pending
+            });
+            let mut gathered = Gathered {
+                task,
+                outbox: self.outbox.clone(),
+            };
             let waker = Waker::from(self.wakes.clone());
             let mut context = Context::from_waker(&waker);
-            Pin::new(&mut self.stream)
-                .poll_write(&mut context, bytes)
-                .map(Result::unwrap)
+            assert!(Pin::new(&mut gathered).poll(&mut context).is_pending());
+            taken
         }
 
-        fn flush(&mut self) {
-            let mut context = Context::from_waker(Waker::noop());
-            assert!(
-                Pin::new(&mut self.stream)
-                    .poll_flush(&mut context)
-                    .is_ready()
-            );
+        /// What the stream was given since this was asked last, write by write.
+        fn written(&self) -> Vec<Vec<u8>> {
+            std::mem::take(&mut lock(&self.outbox).stream.written)
         }
 
         fn wakes(&self) -> usize {
@@ -154,46 +262,59 @@ mod tests {
     }
 
     #[test]
+    fn what_one_run_of_the_task_writes_leaves_in_one_write() {
+        let run = Run::new(false);
+        assert_eq!(run.run(&[b"one", b"two", b"three"]), 11);
+        assert_eq!(run.written(), [b"onetwothree"]);
+        assert_eq!(run.run(&[b"four"]), 4);
+        assert_eq!(run.written(), [b"four"]);
+        assert_eq!(run.run(&[]), 0);
+        assert_eq!(run.written(), [b""; 0]);
+        assert_eq!(run.wakes(), 0);
+    }
+
+    #[test]
     fn a_write_soon_after_another_one_steps_back_once_and_is_run_again() {
-        let mut run = Run::new(true);
-        assert_eq!(run.write(b"one"), Poll::Ready(3));
-        assert_eq!(run.write(b"two"), Poll::Ready(3));
-        run.flush();
-        assert_eq!(run.wakes(), 0);
-        assert_eq!(run.write(b"three"), Poll::Pending);
-        assert_eq!(run.wakes(), 1);
-        assert_eq!(run.write(b"threefour"), Poll::Ready(9));
-        run.flush();
-        assert_eq!(run.write(b"five"), Poll::Pending);
-        assert_eq!(run.write(b"five"), Poll::Ready(4));
+        let run = Run::new(true);
+        run.run(&[b"one"]);
+        assert_eq!((run.written(), run.wakes()), (vec![b"one".to_vec()], 0));
+        run.run(&[b"two"]);
+        assert_eq!((run.written(), run.wakes()), (vec![], 1));
+        run.run(&[b"three"]);
+        assert_eq!(run.written(), [b"twothree"]);
+        run.run(&[b"four"]);
+        assert_eq!((run.written(), run.wakes()), (vec![], 2));
+        run.run(&[]);
+        assert_eq!(run.written(), [b"four"]);
         assert_eq!(run.wakes(), 2);
-        assert_eq!(run.stream.stream, b"onetwothreefourfive");
     }
 
     #[test]
-    fn a_write_after_a_pause_goes_out_at_once() {
-        let mut run = Run::new(false);
-        assert_eq!(run.write(b"one"), Poll::Ready(3));
-        run.flush();
-        assert_eq!(run.write(b"two"), Poll::Ready(3));
-        run.flush();
-        assert_eq!(run.wakes(), 0);
+    fn much_leaves_at_once_and_in_its_order() {
+        let run = Run::new(true);
+        run.run(&[b"one"]);
+        run.written();
+        let much = [7; ENOUGH];
+        assert_eq!(run.run(&[b"two", &much, b"three"]), 8 + ENOUGH);
+        assert_eq!(run.written(), [b"two".to_vec(), much.to_vec()]);
+        run.run(&[]);
+        assert_eq!(run.written(), [b"three"]);
+        assert_eq!(run.run(&[&much[1..], b"four"]), ENOUGH + 3);
+        assert_eq!(run.written(), [&much[1..]]);
+        run.run(&[]);
+        assert_eq!(run.written(), [b"four"]);
     }
 
     #[test]
-    fn a_flush_of_nothing_is_no_write() {
-        let mut run = Run::new(true);
-        run.flush();
-        assert_eq!(run.write(b"one"), Poll::Ready(3));
-        assert_eq!(run.wakes(), 0);
-    }
-
-    #[test]
-    fn a_large_write_goes_out_at_once() {
-        let mut run = Run::new(true);
-        assert_eq!(run.write(b"one"), Poll::Ready(3));
-        run.flush();
-        assert_eq!(run.write(&[0; ENOUGH]), Poll::Ready(ENOUGH));
-        assert_eq!(run.wakes(), 0);
+    fn what_a_stream_does_not_take_is_kept_and_bounded() {
+        let run = Run::new(false);
+        lock(&run.outbox).stream.is_full = true;
+        let answer = [7; ENOUGH / 4];
+        assert_eq!(run.run(&[&answer[..]; 10]), ENOUGH);
+        assert_eq!(run.run(&[&answer[..]; 10]), 0);
+        assert_eq!(run.written(), [b""; 0]);
+        lock(&run.outbox).stream.is_full = false;
+        run.run(&[]);
+        assert_eq!(run.written(), [[7; ENOUGH]]);
     }
 }

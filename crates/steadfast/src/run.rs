@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +21,9 @@ use uuid::Uuid;
 
 use crate::logs;
 use crate::options::Settings;
+
+/// Sets the number of threads that serve requests, as for any program on tokio.
+const THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// How long closed runs are kept in the namespaces that are made at start.
 const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
@@ -45,7 +49,11 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         tracing::warn!("{flag} has no effect");
     }
     let ports = Ports::bind(&settings)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os(THREADS).is_none() {
+        runtime.worker_threads(threads());
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(said("the threads cannot be started"))?;
@@ -62,6 +70,13 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         engine.stop();
         served.map_err(said("the server failed"))
     })
+}
+
+/// How many threads serve requests, of this number of cores: each one more takes what another one had at hand, so there
+/// are as many as find work. The rest of the cores is for commits, flushes and visibility, a quarter of all work.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores * 3 / 4).max(1)
 }
 
 /// Opens the state and makes what serves it. To be called within the runtime.

@@ -72,7 +72,6 @@ impl Shard {
         number: u64,
     ) -> Durability {
         self.submitted = number;
-        self.queued = true;
         let (sender, receiver) = oneshot::channel();
         let durable = self.durable.clone();
         let index = self.index;
