@@ -1,11 +1,12 @@
 //! Group commit: all that waits, over all shards of the node, goes into one write with one sync.
 //!
-//! One thread writes one group at a time. What comes meanwhile is the next group.
+//! One thread writes one group at a time. What comes meanwhile is the next group. Where many come, it waits a moment
+//! before a small group, since a sync costs the processor as much as a few workflows do.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steadfast_store::{Batch, CommitOutcome, ShardId, Store};
 
@@ -15,6 +16,11 @@ const GROUP_COMMITS_MAX: usize = 2048;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Bytes that wait for the store, above which nothing new is begun: requests are refused, timers and messages wait.
 const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Commits of one group, from which on many come.
+const MANY: usize = 16;
+/// How long a smaller group waits for more after one of many. At low load there is none.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A batch, and what happens once it is durable, or known not to be.
 pub(crate) struct Commit {
@@ -117,6 +123,7 @@ impl Committer {
 
     /// Writes groups until [`Committer::stop`], then what is left.
     pub(crate) fn run(&self) {
+        let mut many_came = false;
         loop {
             let mut waiting = self.waiting();
             while waiting.is_empty() {
@@ -128,8 +135,14 @@ impl Committer {
                     .wait(waiting)
                     .unwrap_or_else(PoisonError::into_inner);
             }
+            if many_came && waiting.len() < MANY {
+                drop(waiting);
+                std::thread::sleep(GATHER);
+                waiting = self.waiting();
+            }
             let group = take_group(&mut waiting);
             drop(waiting);
+            many_came = group.len() >= MANY;
             self.write(group);
         }
     }

@@ -36,6 +36,8 @@ pub(crate) async fn serve(listener: TcpListener, gate: Gate, draining: watch::Re
     builder
         .http2()
         .timer(TokioTimer::new())
+        // gRPC has no use for it.
+        .auto_date_header(false)
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
