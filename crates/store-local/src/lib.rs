@@ -82,7 +82,7 @@ const JOURNAL_BYTES_MIN: u64 = 64 << 20;
 /// The threads of fjall that flush and compact. With two, one of them waits for the other by spinning.
 const BACKGROUND_THREADS: usize = 1;
 
-/// The open files that fjall keeps. One per table file in use; a table file is 16 to 64 MiB.
+/// The open files that fjall keeps. One per table file in use; a table file is 4 MiB.
 const OPEN_FILES_MAX: usize = 400;
 
 /// How many sealed write buffers of a table make a commit wait for the flush. fjall waits at 4, in steps of 100 ms.

@@ -110,8 +110,10 @@ enum Reads {
 }
 
 fn options(profile: Profile) -> KeyspaceCreateOptions {
-    // Small table files keep each compaction short: the one background thread has flushes to do as well.
-    let compaction = Leveled::default().with_table_target_size(16 * MIB);
+    // The first level below the flushed tables holds four of this size and is rewritten whenever as many were flushed,
+    // which are smaller: rows that were rewritten or deleted meanwhile are left out. Small table files also keep each
+    // compaction short: the one background thread has flushes to do as well.
+    let compaction = Leveled::default().with_table_target_size(4 * MIB);
     let options = KeyspaceCreateOptions::default()
         .manual_journal_persist(true)
         // The store seals buffers itself: see `LocalStore::make_room`.
