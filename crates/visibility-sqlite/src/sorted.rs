@@ -216,6 +216,11 @@ impl Sorted<'_> {
                 parameters.bind(after)
             ),
         };
+        // Where all values are equal, SQLite does not see it of those that are computed, and would sort all runs.
+        let order = match range {
+            Range::Valued | Range::Beyond(_) => format!("{value} {direction}, {id} {direction}"),
+            Range::Equal(..) | Range::Void(_) => format!("{id} {direction}"),
+        };
         let selected = match self.selection {
             Some(selection) => format!(" AND r.id IN ({})", selection.sql()),
             None => String::new(),
@@ -223,7 +228,7 @@ impl Sorted<'_> {
         let condition = self.renderer.filter(self.filter, &mut parameters);
         let sql = format!(
             "SELECT r.id, {value} FROM {from} WHERE r.ns = {} AND {bounds}{selected} AND {condition} \
-                ORDER BY {value} {direction}, {id} {direction} LIMIT {limit}",
+                ORDER BY {order} LIMIT {limit}",
             self.renderer.namespace
         );
         Some((sql, parameters))
