@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// a disk takes to sync, so that who waits for one call at a time never steps back.
 const CLOSE: Duration = Duration::from_micros(200);
 
-/// So many bytes are worth a write of their own, and are kept no copy of.
+/// So many bytes are worth a write of their own, without a copy.
 const ENOUGH: usize = 16 << 10;
 
 /// A stream whose writes gather: what hyper is given for a connection. Nothing leaves but by [`Gathered`].
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    /// A stream that takes so many bytes at once, and how often it was asked to.
+    /// A stream that takes all, or nothing, and what it was given, write by write.
     #[derive(Default)]
     struct Stream {
         written: Vec<Vec<u8>>,
