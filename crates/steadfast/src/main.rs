@@ -5,6 +5,7 @@ mod dynamic_config;
 mod logs;
 mod options;
 mod run;
+mod threads;
 
 use std::io::Write;
 use std::process::ExitCode;

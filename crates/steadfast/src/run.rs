@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,9 +20,7 @@ use uuid::Uuid;
 
 use crate::logs;
 use crate::options::Settings;
-
-/// Sets the number of threads that serve requests, as for any program on tokio.
-const THREADS: &str = "TOKIO_WORKER_THREADS";
+use crate::threads;
 
 /// How long closed runs are kept in the namespaces that are made at start.
 const RETENTION_NS: i64 = 24 * 3600 * 1_000_000_000;
@@ -49,11 +46,8 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         tracing::warn!("{flag} has no effect");
     }
     let ports = Ports::bind(&settings)?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if std::env::var_os(THREADS).is_none() {
-        runtime.worker_threads(threads());
-    }
-    let runtime = runtime
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads::serving()?)
         .enable_all()
         .build()
         .map_err(said("the threads cannot be started"))?;
@@ -70,13 +64,6 @@ pub(crate) fn server(settings: Settings) -> Result<(), String> {
         engine.stop();
         served.map_err(said("the server failed"))
     })
-}
-
-/// How many threads serve requests, of this number of cores: each one more takes what another one had at hand, so there
-/// are as many as find work. The rest of the cores is for commits, flushes and visibility, a quarter of all work.
-fn threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    (cores * 3 / 4).max(1)
 }
 
 /// Opens the state and makes what serves it. To be called within the runtime.
