@@ -59,9 +59,10 @@ impl Keyspace {
     pub(crate) fn write_buffer_bytes(self) -> u64 {
         match self {
             Self::Points => 4 * MIB,
-            // A row that is deleted before it is flushed never reaches a table, so there is time for that; the larger
-            // they are, the longer takes a start after a crash.
-            Self::Runs | Self::History | Self::Queues => 8 * MIB,
+            // The larger they are, the less is merged: a row that is rewritten or deleted before it is flushed never
+            // reaches a table. And the longer takes a start after a crash.
+            Self::Runs | Self::History => 16 * MIB,
+            Self::Queues => 8 * MIB,
         }
     }
 
@@ -110,10 +111,12 @@ enum Reads {
 }
 
 fn options(profile: Profile) -> KeyspaceCreateOptions {
-    // The first level below the flushed tables holds four of this size and is rewritten whenever as many were flushed,
-    // which are smaller: rows that were rewritten or deleted meanwhile are left out. Small table files also keep each
-    // compaction short: the one background thread has flushes to do as well.
-    let compaction = Leveled::default().with_table_target_size(4 * MIB);
+    // The first level below the flushed tables holds eight of this size and is rewritten whenever as many were flushed,
+    // which are smaller. Small table files also keep each compaction short: the one background thread has flushes to do
+    // as well.
+    let compaction = Leveled::default()
+        .with_table_target_size(4 * MIB)
+        .with_l0_threshold(8);
     let options = KeyspaceCreateOptions::default()
         .manual_journal_persist(true)
         // The store seals buffers itself: see `LocalStore::make_room`.
