@@ -60,7 +60,7 @@ impl Default for Options {
         Self {
             sync: SyncMode::Always,
             cache_bytes: 24 << 20,
-            write_buffer_bytes: 40 << 20,
+            write_buffer_bytes: 32 << 20,
             journal_bytes: JOURNAL_BYTES_MIN,
         }
     }

@@ -61,7 +61,7 @@ impl Keyspace {
             Self::Points => 4 * MIB,
             // The larger they are, the less is merged: a row that is rewritten or deleted before it is flushed never
             // reaches a table. And the longer takes a start after a crash.
-            Self::Runs | Self::History => 16 * MIB,
+            Self::Runs | Self::History => 12 * MIB,
             Self::Queues => 8 * MIB,
         }
     }
